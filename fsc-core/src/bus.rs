@@ -1,0 +1,7 @@
+//! The bus: resolve, authorise, act, grant.
+
+pub mod grant;
+pub mod policy;
+pub mod request;
+
+pub use request::{Failure, Principal, Request, Response, Step};

@@ -1,0 +1,294 @@
+//! What a handle points at.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::bus::Principal;
+use crate::value::Value;
+
+/// A server-side object: the client holds a handle to it and uses it as if it were local.
+///
+/// Every method has a default that refuses, so an author writes only what the object can do. Nothing can be
+/// downloaded unless [`Object::content`] says so.
+#[async_trait]
+pub trait Object: Any + Send + Sync + 'static {
+    /// What this is, for listings and errors; never data.
+    fn kind(&self) -> &'static str;
+
+    /// The attribute `name`. Names that begin with an underscore never get here.
+    fn attribute(self: Arc<Self>, name: &str) -> Result<Arc<dyn Object>, ObjectError> {
+        Err(ObjectError::NoSuchAttribute { kind: self.kind(), name: name.to_owned() })
+    }
+
+    /// Calls the object, as `f(*args, **kwargs)`.
+    async fn call(self: Arc<Self>, call: Call) -> Result<Reply, ObjectError> {
+        let _ = call;
+        Err(ObjectError::NotCallable { kind: self.kind() })
+    }
+
+    /// What a client gets when it downloads the object. `None`: this object never leaves the node.
+    fn content(&self) -> Option<Cow<'_, Value>> {
+        None
+    }
+
+    /// What computations on this node may read of the object when it is passed as an argument: its content, unless an
+    /// owner's data source says more. Data that is not content can be computed on but not downloaded.
+    fn data(&self) -> Option<Cow<'_, Value>> {
+        self.content()
+    }
+}
+
+impl fmt::Debug for dyn Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.kind())
+    }
+}
+
+/// The answer of a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nothing: the client gets `{"type": "none"}` and no handle.
+    None,
+    /// An output: the client gets a handle, and may download it.
+    Value(Value),
+    /// An object: the client gets a handle; whether it may be downloaded is for the object to say.
+    Object(Arc<dyn Object>),
+}
+
+/// A value on the bus: an upload, or the output of a call.
+pub struct Stored(pub Value);
+
+impl Object for Stored {
+    fn kind(&self) -> &'static str {
+        "value"
+    }
+
+    fn content(&self) -> Option<Cow<'_, Value>> {
+        Some(Cow::Borrowed(&self.0))
+    }
+}
+
+/// One argument of a call, with its handle resolved.
+#[derive(Clone, Debug)]
+pub enum Argument {
+    /// A value, sent along or stored earlier.
+    Value(Value),
+    /// An object that is not an output. It may be passed on and computed on ([`Object::data`]), but turning it into a
+    /// [`Reply::Value`] would publish it.
+    Object(Arc<dyn Object>),
+}
+
+impl Argument {
+    /// The argument that stands for `object`.
+    pub fn of(object: Arc<dyn Object>) -> Self {
+        match object.content() {
+            Some(content) => Self::Value(content.into_owned()),
+            None => Self::Object(object),
+        }
+    }
+
+    /// What a computation on this node may read.
+    pub fn into_data(self, name: &'static str) -> Result<Value, ObjectError> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Object(object) => object
+                .data()
+                .map(Cow::into_owned)
+                .ok_or_else(|| ObjectError::argument(name, format!("a {} holds no data to compute on", object.kind()))),
+        }
+    }
+
+    /// The argument as a reply that gives the client what it put in, and no more.
+    pub fn into_reply(self) -> Reply {
+        match self {
+            Self::Value(value) => Reply::Value(value),
+            Self::Object(object) => Reply::Object(object),
+        }
+    }
+}
+
+/// A call that reached an object: who calls, and with what.
+#[derive(Debug)]
+pub struct Call {
+    /// Who calls.
+    pub principal: Principal,
+    /// Positional arguments.
+    pub args: Vec<Argument>,
+    /// Named arguments.
+    pub kwargs: BTreeMap<String, Argument>,
+}
+
+impl Call {
+    /// Binds the arguments to parameter names, in the order of a Python signature. Too many, unknown, or given twice
+    /// is an error that names the parameter.
+    pub fn bind<const N: usize>(self, names: [&'static str; N]) -> Result<Bound, ObjectError> {
+        if self.args.len() > N {
+            return Err(ObjectError::TooManyArguments { at_most: N, given: self.args.len() });
+        }
+        let mut bound: BTreeMap<&'static str, Argument> = names.into_iter().zip(self.args).collect();
+        for (name, argument) in self.kwargs {
+            let Some(&known) = names.iter().find(|known| **known == name) else {
+                return Err(ObjectError::UnexpectedArgument { name });
+            };
+            if bound.insert(known, argument).is_some() {
+                return Err(ObjectError::argument(known, "given twice, by position and by name"));
+            }
+        }
+        Ok(Bound { principal: self.principal, arguments: bound })
+    }
+}
+
+/// A call's arguments by parameter name.
+#[derive(Debug)]
+pub struct Bound {
+    /// Who calls.
+    pub principal: Principal,
+    arguments: BTreeMap<&'static str, Argument>,
+}
+
+impl Bound {
+    /// Takes an optional argument; `null` counts as not given.
+    pub fn optional(&mut self, name: &'static str) -> Option<Argument> {
+        self.arguments.remove(name).filter(|argument| !matches!(argument, Argument::Value(Value::Null)))
+    }
+
+    /// Takes an argument that must be there.
+    pub fn required(&mut self, name: &'static str) -> Result<Argument, ObjectError> {
+        self.arguments.remove(name).ok_or(ObjectError::MissingArgument { name })
+    }
+
+    /// Takes an optional argument as a value; `null` counts as not given.
+    pub fn optional_value(&mut self, name: &'static str) -> Result<Option<Value>, ObjectError> {
+        self.optional(name).map(|argument| argument.into_data(name)).transpose()
+    }
+
+    /// Takes an argument that must be there, as a value.
+    pub fn value(&mut self, name: &'static str) -> Result<Value, ObjectError> {
+        self.required(name)?.into_data(name)
+    }
+
+    /// Takes an argument that must be there, as a text.
+    pub fn text(&mut self, name: &'static str) -> Result<String, ObjectError> {
+        match self.value(name)? {
+            Value::Text(text) => Ok(text),
+            _ => Err(ObjectError::argument(name, "must be a text")),
+        }
+    }
+}
+
+/// Why an object did not do what it was asked to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectError {
+    /// The object has no such attribute.
+    #[error("attribute not available: a {kind} has no attribute {name:?}")]
+    NoSuchAttribute {
+        /// The object's kind.
+        kind: &'static str,
+        /// The name asked for.
+        name: String,
+    },
+    /// The object can't be called.
+    #[error("a {kind} can't be called")]
+    NotCallable {
+        /// The object's kind.
+        kind: &'static str,
+    },
+    /// A parameter was not given.
+    #[error("missing parameter: {name}")]
+    MissingArgument {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// A parameter that does not exist was given.
+    #[error("unexpected parameter: {name:?}")]
+    UnexpectedArgument {
+        /// What was given.
+        name: String,
+    },
+    /// More positional arguments than parameters.
+    #[error("too many arguments: {given} given, at most {at_most} expected")]
+    TooManyArguments {
+        /// How many parameters there are.
+        at_most: usize,
+        /// How many arguments came.
+        given: usize,
+    },
+    /// An argument has the wrong type, shape or range.
+    #[error("invalid parameter: {name}: {why}")]
+    InvalidArgument {
+        /// The parameter.
+        name: &'static str,
+        /// What is wrong with it, without quoting it.
+        why: String,
+    },
+    /// What the call names does not exist here (a key, a barrier, a function).
+    #[error("not found: {what}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// The operator's policy refuses.
+    #[error("refused: {why}")]
+    Refused {
+        /// The rule, in words.
+        why: String,
+    },
+    /// The call does not fit the present state, or parties disagree.
+    #[error("{why}")]
+    Conflict {
+        /// What does not fit.
+        why: String,
+    },
+    /// A bound was reached.
+    #[error("limit reached: {what}")]
+    Limit {
+        /// The bound.
+        what: String,
+    },
+    /// A peer, or this node itself, can't serve the call now.
+    #[error("{why}")]
+    Unavailable {
+        /// What is missing, and who.
+        why: String,
+        /// Places of the parties at fault.
+        culprits: Vec<usize>,
+    },
+    /// A deadline passed.
+    #[error("{why}")]
+    TimedOut {
+        /// What was waited for.
+        why: String,
+        /// Places of the parties that were waited for.
+        culprits: Vec<usize>,
+    },
+}
+
+impl ObjectError {
+    /// An argument that is wrong, and why.
+    pub fn argument(name: &'static str, why: impl Into<String>) -> Self {
+        Self::InvalidArgument { name, why: why.into() }
+    }
+
+    /// The parties at fault, by their place in the party list.
+    pub fn culprits(&self) -> &[usize] {
+        match self {
+            Self::Unavailable { culprits, .. } | Self::TimedOut { culprits, .. } => culprits,
+            Self::NoSuchAttribute { .. }
+            | Self::NotCallable { .. }
+            | Self::MissingArgument { .. }
+            | Self::UnexpectedArgument { .. }
+            | Self::TooManyArguments { .. }
+            | Self::InvalidArgument { .. }
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Conflict { .. }
+            | Self::Limit { .. } => &[],
+        }
+    }
+}
