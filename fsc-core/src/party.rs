@@ -1,1 +1,348 @@
-//! (to come)
+//! What a protocol sees of the world: its place, its randomness, and its mail.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use zeroize::Zeroizing;
+
+use crate::envelope::Channel;
+use crate::protocol::ProtocolError;
+
+/// One party's view of a run. A protocol gets hold of nothing else.
+///
+/// Messages between two parties arrive in the order in which they were sent, on each channel; [`Party::fork`] opens
+/// a channel of its own for a sub-protocol, so that sub-protocols may run beside one another.
+pub struct Party {
+    me: usize,
+    path: [u8; 32],
+    channel: Channel,
+    forks: u32,
+    rng: ChaCha20Rng,
+    /// One key per other party, shared with it and with nobody else; my own place holds zeros.
+    pair_keys: Arc<Vec<Zeroizing<[u8; 32]>>>,
+    mask_keys_drawn: Vec<u32>,
+    sent: Vec<u32>,
+    received: Vec<u32>,
+    room: Arc<Mutex<Room>>,
+}
+
+impl Party {
+    pub(crate) fn new(
+        me: usize,
+        seed: &[u8; 32],
+        pair_keys: Arc<Vec<Zeroizing<[u8; 32]>>>,
+        room: Arc<Mutex<Room>>,
+    ) -> Self {
+        Self::at(blake3::derive_key("fsc v1 root channel", &[]), me, seed, pair_keys, room)
+    }
+
+    fn at(
+        path: [u8; 32],
+        me: usize,
+        seed: &[u8; 32],
+        pair_keys: Arc<Vec<Zeroizing<[u8; 32]>>>,
+        room: Arc<Mutex<Room>>,
+    ) -> Self {
+        let parties = pair_keys.len();
+        let [a, b, c, d, e, f, g, h, ..] = path;
+        Self {
+            me,
+            path,
+            channel: Channel(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            forks: 0,
+            rng: ChaCha20Rng::from_seed(*blake3::keyed_hash(seed, &path).as_bytes()),
+            pair_keys,
+            mask_keys_drawn: vec![0; parties],
+            sent: vec![0; parties],
+            received: vec![0; parties],
+            room,
+        }
+    }
+
+    /// My place among the parties, from 0.
+    pub fn me(&self) -> usize {
+        self.me
+    }
+
+    /// The number of parties.
+    pub fn parties(&self) -> usize {
+        self.pair_keys.len()
+    }
+
+    /// The places of all other parties.
+    pub fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let me = self.me;
+        (0..self.parties()).filter(move |place| *place != me)
+    }
+
+    /// Randomness that only this party has.
+    pub fn rng(&mut self) -> &mut ChaCha20Rng {
+        &mut self.rng
+    }
+
+    /// A party for a sub-protocol, with a channel and randomness of its own. All parties must fork in the same order.
+    pub fn fork(&mut self, label: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("fsc v1 fork");
+        hasher.update(&self.path).update(&self.forks.to_le_bytes()).update(label.as_bytes());
+        self.forks += 1;
+        let mut seed = [0; 32];
+        rand::Rng::fill_bytes(&mut self.rng, &mut seed);
+        Self::at(
+            *hasher.finalize().as_bytes(),
+            self.me,
+            &seed,
+            Arc::clone(&self.pair_keys),
+            Arc::clone(&self.room),
+        )
+    }
+
+    /// A fresh key that only this party and `other` know. Both must draw in the same order; no key is drawn twice.
+    pub fn mask_key(&mut self, other: usize) -> Zeroizing<[u8; 32]> {
+        let mut hasher = blake3::Hasher::new_keyed(&self.pair_keys[other]);
+        hasher.update(b"mask").update(&self.path).update(&self.mask_keys_drawn[other].to_le_bytes());
+        self.mask_keys_drawn[other] += 1;
+        Zeroizing::new(*hasher.finalize().as_bytes())
+    }
+
+    /// Sends a message. It leaves when the protocol next waits.
+    ///
+    /// For what is public, or masked already; shares leave through [`Party::open`] and [`Party::deal`].
+    pub fn send(&mut self, to: usize, payload: Bytes) {
+        let digest = digest(&payload);
+        self.post(to, payload, digest);
+    }
+
+    /// The next message from `from`.
+    pub async fn recv(&mut self, from: usize) -> Result<Bytes, ProtocolError> {
+        let key = self.next_from(from);
+        Ok(Receive { room: &self.room, key }.await)
+    }
+
+    /// Says the same to all others, and hears one message from each; in order of place, mine in its place.
+    pub async fn exchange(&mut self, mine: Bytes) -> Result<Vec<Bytes>, ProtocolError> {
+        let mut all = vec![Bytes::new(); self.parties()];
+        self.send_all(&mine);
+        self.hear_each(|from, theirs| {
+            all[from] = theirs;
+            Ok(())
+        })
+        .await?;
+        all[self.me] = mine;
+        Ok(all)
+    }
+
+    /// Reveals a shared value to all parties.
+    pub async fn open<S: Share>(&mut self, share: S) -> Result<S::Opened, ProtocolError> {
+        let mut sum = share;
+        let mine = sum.to_wire(&Passage(()));
+        self.send_all(&mine);
+        drop(mine);
+        self.hear_each(|party, wire| {
+            sum.combine(&wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why })
+        })
+        .await?;
+        Ok(sum.into_opened(&Passage(())))
+    }
+
+    /// Gives each party its share of my secret, and gets mine of theirs: in order of place.
+    ///
+    /// `shares` are those of my secret, one per party; all parties deal secrets of the same shape.
+    pub async fn deal<S: Share>(&mut self, shares: Vec<S>) -> Result<Vec<S>, ProtocolError> {
+        assert_eq!(shares.len(), self.parties(), "one share per party");
+        let mut held: Vec<Option<S>> = shares.into_iter().map(Some).collect();
+        for to in self.others() {
+            if let Some(share) = held[to].take() {
+                self.send(to, share.to_wire(&Passage(())));
+                held[to] = Some(share.blank());
+            }
+        }
+        self.hear_each(|party, wire| match &mut held[party] {
+            Some(share) => share.combine(&wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why }),
+            None => Ok(()),
+        })
+        .await?;
+        Ok(held.into_iter().flatten().collect())
+    }
+
+    fn send_all(&mut self, payload: &Bytes) {
+        let digest = digest(payload);
+        for to in self.others() {
+            self.post(to, payload.clone(), digest);
+        }
+    }
+
+    fn post(&mut self, to: usize, payload: Bytes, digest: [u8; 32]) {
+        let sequence = self.sent[to];
+        self.sent[to] += 1;
+        lock(&self.room).outbox.push_back(Outgoing { to, channel: self.channel, sequence, payload, digest });
+    }
+
+    /// Hears one message from each other party, in whatever order they come.
+    async fn hear_each(
+        &mut self,
+        mut hear: impl FnMut(usize, Bytes) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        let mut missing: Vec<Receive<'_>> = Vec::with_capacity(self.parties());
+        for from in self.others() {
+            let key = self.next_from(from);
+            missing.push(Receive { room: &self.room, key });
+        }
+        while !missing.is_empty() {
+            let (from, payload) = std::future::poll_fn(|context| first_of(&mut missing, context)).await;
+            hear(from, payload)?;
+        }
+        Ok(())
+    }
+
+    fn next_from(&mut self, from: usize) -> Key {
+        let sequence = self.received[from];
+        self.received[from] += 1;
+        Key { from, channel: self.channel, sequence }
+    }
+}
+
+/// One party's part of a shared value. It is neither `Serialize` nor `Debug`, and reaches the wire only through
+/// [`Party::open`] and [`Party::deal`].
+pub trait Share: Sized + Send {
+    /// What all shares together make.
+    type Opened;
+
+    /// The bytes for the wire; only a party can ask for them.
+    fn to_wire(&self, passage: &Passage) -> Bytes;
+
+    /// A share of the same shape that holds nothing yet.
+    fn blank(&self) -> Self;
+
+    /// Adds another party's bytes to this share.
+    fn combine(&mut self, wire: &[u8]) -> Result<(), BadShare>;
+
+    /// The opened value, after all shares were combined; only a party can ask for it.
+    fn into_opened(self, passage: &Passage) -> Self::Opened;
+}
+
+/// The right to turn shares into bytes and values. Only a [`Party`] has one.
+pub struct Passage(());
+
+/// A share's bytes are not of the shape that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadShare(pub &'static str);
+
+/// Where the mail of one run waits, between its session and its parties.
+#[derive(Default)]
+pub(crate) struct Room {
+    pub(crate) outbox: VecDeque<Outgoing>,
+    inbox: HashMap<Key, Bytes>,
+    inbox_bytes: usize,
+    waiting: HashMap<Key, Waker>,
+    /// How many messages of each sender and channel were taken out.
+    taken: HashMap<(usize, Channel), u32>,
+}
+
+/// A message on its way out.
+pub(crate) struct Outgoing {
+    pub(crate) to: usize,
+    pub(crate) channel: Channel,
+    pub(crate) sequence: u32,
+    pub(crate) payload: Bytes,
+    /// The payload's digest, computed once for all receivers.
+    pub(crate) digest: [u8; 32],
+}
+
+/// Which message.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) from: usize,
+    pub(crate) channel: Channel,
+    pub(crate) sequence: u32,
+}
+
+impl Room {
+    /// Whether the message came before.
+    pub(crate) fn knows(&self, key: &Key) -> bool {
+        self.inbox.contains_key(key)
+            || self.taken.get(&(key.from, key.channel)).is_some_and(|taken| key.sequence < *taken)
+    }
+
+    /// Puts a new message in, and wakes whoever waits for it.
+    pub(crate) fn put(&mut self, key: Key, payload: Bytes) {
+        self.inbox_bytes += payload.len();
+        self.inbox.insert(key, payload);
+        if let Some(waker) = self.waiting.remove(&key) {
+            waker.wake();
+        }
+    }
+
+    /// Messages and bytes that nobody has asked for yet.
+    pub(crate) fn backlog(&self) -> (usize, usize) {
+        (self.inbox.len(), self.inbox_bytes)
+    }
+
+    /// The parties that the protocol waits for.
+    pub(crate) fn waits_for(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = self.waiting.keys().map(|key| key.from).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Bytes> {
+        let payload = self.inbox.remove(key)?;
+        self.inbox_bytes -= payload.len();
+        *self.taken.entry((key.from, key.channel)).or_default() += 1;
+        Some(payload)
+    }
+}
+
+/// The digest that a message's tag covers.
+pub(crate) fn digest(payload: &[u8]) -> [u8; 32] {
+    *blake3::hash(payload).as_bytes()
+}
+
+/// Locks a room. A panic elsewhere does not make its content wrong: every change is complete when the lock is released.
+pub(crate) fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
+    room.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Completes with one message. The waker is kept under the message's key: the session wakes exactly who waits for it.
+struct Receive<'a> {
+    room: &'a Mutex<Room>,
+    key: Key,
+}
+
+impl Future for Receive<'_> {
+    type Output = Bytes;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
+        let mut room = lock(self.room);
+        match room.take(&self.key) {
+            Some(payload) => Poll::Ready(payload),
+            None => {
+                room.waiting.insert(self.key, context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Receive<'_> {
+    fn drop(&mut self) {
+        lock(self.room).waiting.remove(&self.key);
+    }
+}
+
+/// The first of the missing messages that is there.
+fn first_of(missing: &mut Vec<Receive<'_>>, context: &mut Context<'_>) -> Poll<(usize, Bytes)> {
+    for index in 0..missing.len() {
+        if let Poll::Ready(payload) = Pin::new(&mut missing[index]).poll(context) {
+            return Poll::Ready((missing.swap_remove(index).key.from, payload));
+        }
+    }
+    Poll::Pending
+}

@@ -1,1 +1,244 @@
-//! (to come)
+//! What a protocol is, and what it says of itself.
+
+use std::future::Future;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock::BoxFuture;
+use crate::object::ObjectError;
+use crate::party::Party;
+use crate::secret::Secret;
+use crate::value::{Value, to_value};
+
+/// A protocol: how several parties compute a function without showing one another their inputs.
+///
+/// A protocol is an `async fn` over a [`Party`] and awaits nothing but its mail; time, randomness and the network reach
+/// it through the party only. `Params` are public and equal at all parties: they are part of what parties compare
+/// before they start. `Input` is private to one party.
+pub trait Protocol: Send + Sync + 'static {
+    /// The name by which clients ask for it, as `"SecureSum"`.
+    const NAME: &'static str;
+    /// Part of what all parties must agree on; changes with the messages or their meaning.
+    const VERSION: u16;
+    /// What is protected, against whom, at what price.
+    const SECURITY: Security;
+
+    /// Public parameters, equal at every party.
+    type Params: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+    /// One party's private input.
+    type Input: Send + 'static;
+    /// What every party learns.
+    type Output: Serialize + Send + 'static;
+
+    /// Makes parameters and input of what a client submitted. All argument errors belong here: nothing was sent yet.
+    fn admit(submission: Submission) -> Result<(Self::Params, Self::Input), ObjectError>;
+
+    /// What one party sends after joining. Depends on public parameters only, and so shows that messages do not
+    /// depend on inputs; [`crate::laws`] compares it with the transcript.
+    fn cost(params: &Self::Params, parties: usize) -> Cost;
+
+    /// One party's part in a run.
+    fn run(
+        party: &mut Party,
+        params: Self::Params,
+        input: Secret<Self::Input>,
+    ) -> impl Future<Output = Result<Self::Output, ProtocolError>> + Send;
+}
+
+/// What a client submitted to a protocol.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The private data.
+    pub data: Value,
+    /// The public parameters, `null` if none were given.
+    pub parameters: Value,
+    /// How many parties there are.
+    pub parties: usize,
+    /// This party's place among them.
+    pub me: usize,
+}
+
+/// What a protocol protects, against whom.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Security {
+    /// What corrupt parties do.
+    pub adversary: Adversary,
+    /// How many parties may be corrupt.
+    pub corruptions: Corruptions,
+    /// What the protocol needs besides the parties.
+    pub setup: Setup,
+    /// Everything beyond the output that somebody learns, plainly.
+    pub leakage: &'static [&'static str],
+    /// Where the protocol comes from.
+    pub paper: &'static str,
+}
+
+/// What corrupt parties do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Adversary {
+    /// They follow the protocol, and put their heads together over what they saw.
+    SemiHonest,
+    /// They do as they please.
+    Malicious,
+}
+
+/// How many parties may be corrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Corruptions {
+    /// All but one.
+    AllButOne,
+    /// Fewer than half.
+    Minority,
+}
+
+/// What a protocol needs besides the parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Setup {
+    /// Nothing: every two parties agree on a key when they join.
+    PairwiseKeys,
+    /// A dealer that all parties trust.
+    TrustedDealer,
+}
+
+/// What one party sends in a run after joining, to all others together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// Rounds: how often a message waits for another one.
+    pub rounds: u32,
+    /// Messages.
+    pub messages: u64,
+    /// Bytes of payload.
+    pub bytes: u64,
+}
+
+/// Why a protocol could not finish.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A party sent what the protocol does not allow.
+    #[error("party {party} sent a malformed message: {why}")]
+    Malformed {
+        /// Its place.
+        party: usize,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The inputs have no result, and all parties learn that much.
+    #[error("{why}")]
+    NoResult {
+        /// Why not.
+        why: &'static str,
+    },
+    /// The result can't be represented.
+    #[error("the result can't be represented: {why}")]
+    Output {
+        /// Why not.
+        why: String,
+    },
+}
+
+impl ProtocolError {
+    /// The parties at fault, by place.
+    pub fn culprits(&self) -> Vec<usize> {
+        match self {
+            Self::Malformed { party, .. } => vec![*party],
+            Self::NoResult { .. } | Self::Output { .. } => Vec::new(),
+        }
+    }
+}
+
+/// A run that is ready to start: arguments were checked, nothing was sent.
+pub struct Prepared {
+    /// The protocol's name.
+    pub function: &'static str,
+    /// The protocol's version.
+    pub version: u16,
+    /// The public parameters, which parties compare.
+    pub params: Value,
+    /// What the run will send.
+    pub cost: Cost,
+    /// The run itself.
+    pub(crate) run: Box<dyn FnOnce(Party) -> BoxFuture<Result<Value, ProtocolError>> + Send>,
+}
+
+/// A [`Protocol`] without its types, as the registry keeps it.
+pub trait ErasedProtocol: Send + Sync {
+    /// [`Protocol::NAME`].
+    fn name(&self) -> &'static str;
+    /// [`Protocol::VERSION`].
+    fn version(&self) -> u16;
+    /// [`Protocol::SECURITY`].
+    fn security(&self) -> Security;
+    /// [`Protocol::admit`], and everything that has to be checked before a run.
+    fn prepare(&self, submission: Submission) -> Result<Prepared, ObjectError>;
+}
+
+/// The protocols that were linked into this program. [`register_protocol!`](crate::register_protocol) adds one.
+#[linkme::distributed_slice]
+pub static PROTOCOLS: [&'static dyn ErasedProtocol];
+
+/// Adds a protocol to [`PROTOCOLS`], where nodes find it: `fsc_core::register_protocol!(SECURE_SUM, SecureSum);`
+#[macro_export]
+macro_rules! register_protocol {
+    ($element:ident, $protocol:ty) => {
+        #[$crate::linkme::distributed_slice($crate::protocol::PROTOCOLS)]
+        #[linkme(crate = $crate::linkme)]
+        static $element: &'static dyn $crate::protocol::ErasedProtocol =
+            &$crate::protocol::Erased::<$protocol>::NEW;
+    };
+}
+
+/// A protocol's erased twin.
+pub struct Erased<P>(PhantomData<fn() -> P>);
+
+impl<P: Protocol> Erased<P> {
+    /// The twin.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+impl<P: Protocol> ErasedProtocol for Erased<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn version(&self) -> u16 {
+        P::VERSION
+    }
+
+    fn security(&self) -> Security {
+        P::SECURITY
+    }
+
+    fn prepare(&self, submission: Submission) -> Result<Prepared, ObjectError> {
+        let parties = submission.parties;
+        let (params, input) = P::admit(submission)?;
+        prepare::<P>(params, Secret::new(input), parties)
+    }
+}
+
+/// Readies a run of `P` from typed parameters and input, as tests and embedders have them.
+pub fn prepare<P: Protocol>(
+    params: P::Params,
+    input: Secret<P::Input>,
+    parties: usize,
+) -> Result<Prepared, ObjectError> {
+    let public = to_value(&params).map_err(|error| ObjectError::argument("parameters", error.to_string()))?;
+    let cost = P::cost(&params, parties);
+    let run = move |mut party: Party| -> BoxFuture<Result<Value, ProtocolError>> {
+        Box::pin(async move {
+            let output = P::run(&mut party, params, input).await?;
+            to_value(&Answer { inputs: party.parties(), result: output })
+                .map_err(|error| ProtocolError::Output { why: error.to_string() })
+        })
+    };
+    Ok(Prepared { function: P::NAME, version: P::VERSION, params: public, cost, run: Box::new(run) })
+}
+
+/// The shape of every function's answer.
+#[derive(Serialize)]
+struct Answer<T> {
+    inputs: usize,
+    result: T,
+}

@@ -1,1 +1,680 @@
-//! (to come)
+//! One party's part in one run, without I/O: mail goes in, mail comes out, and the caller says what time it is.
+//!
+//! ```text
+//!                 Session::new ──▶ joining ──(all hellos)──▶ running ──▶ ended
+//!   handle(envelope) ─▶ │            poll()              ▲ poll_transmit() ─▶ envelopes
+//!                       └── notices what is not its own  └ poll_timeout(): when to poll again at the latest
+//! ```
+//!
+//! HTTP, serial lines, the simulator, property tests and fuzzers are loops around these methods. A run is a pure function
+//! of its seed, its input and the order of deliveries. Because a protocol awaits nothing but its mail, *pending* means
+//! exactly "needs mail from these parties", and every timeout names who is missing.
+//!
+//! # Wire
+//!
+//! A stop's body is a CBOR map `{"why": text, "code": int, "culprits": [int, …]}`; `code` is one of 409 (the
+//! parties disagree, or somebody cancelled), 502 (a party broke the protocol), 503 (a party is gone), 504 (a party is silent).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::clock::{BoxFuture, Time};
+use crate::envelope::{Content, Envelope, Mail, Mark, Route, RunId, Tag, Topic};
+use crate::joining::{BadHello, Hello, Joined, Keys, PairSecret, Spec, printable, stop_key};
+use crate::party::{Key, Outgoing, Party, Room, digest, lock};
+use crate::protocol::{Cost, Prepared, ProtocolError};
+use crate::transport::Address;
+use crate::value::{Limits, Value, cbor};
+
+/// Envelopes that came before the hello of their sender, kept until it comes.
+const MOST_EARLY: usize = 1024;
+
+/// Messages that the protocol has not asked for yet.
+const MOST_BACKLOG: usize = 65_536;
+
+/// Everything that a session needs to begin.
+pub struct Setup {
+    /// The rendezvous.
+    pub topic: Topic,
+    /// My place.
+    pub me: usize,
+    /// All parties, mine included, in order of place.
+    pub parties: Vec<Address>,
+    /// What to run.
+    pub prepared: Prepared,
+    /// The node's keys.
+    pub keys: Arc<Keys>,
+    /// The source of all randomness of this run; never used for another one.
+    pub seed: Zeroizing<[u8; 32]>,
+    /// How long to wait.
+    pub deadlines: Deadlines,
+}
+
+/// How long a session waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For all parties to say hello.
+    pub joining: Duration,
+    /// For the next message, once all have.
+    pub silence: Duration,
+    /// The most bytes of mail that the protocol has not asked for yet.
+    pub backlog_bytes: usize,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { joining: Duration::from_secs(60), silence: Duration::from_secs(60), backlog_bytes: 1 << 30 }
+    }
+}
+
+/// What a run came to.
+pub type Outcome = Result<Value, RunError>;
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Where the run stands.
+    pub phase: Phase,
+    /// The parties whose mail is needed next.
+    pub waiting_for: Vec<usize>,
+    /// What was sent so far.
+    pub sent: Cost,
+    /// What will have been sent at the end.
+    pub expected: Cost,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting for hellos.
+    Joining,
+    /// All parties are there.
+    Running,
+    /// There is an outcome.
+    Ended,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The parties want different things.
+    #[error("{difference}")]
+    Mismatch {
+        /// The party whose hello differs.
+        party: usize,
+        /// How.
+        difference: String,
+    },
+    /// Parties did not come.
+    #[error("{} did not join within {seconds} s", named(.parties))]
+    Absent {
+        /// Who.
+        parties: Vec<usize>,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// Parties fell silent.
+    #[error("no message from {} for {seconds} s", named(.parties))]
+    Silent {
+        /// Who.
+        parties: Vec<usize>,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// A party can't be reached any more.
+    #[error("party {party} is gone: {why}")]
+    Lost {
+        /// Who.
+        party: usize,
+        /// What the transport says.
+        why: String,
+    },
+    /// Another party gave up.
+    #[error("party {by} stopped: {why}")]
+    Stopped {
+        /// Who.
+        by: usize,
+        /// Its reason.
+        why: String,
+        /// Its reason's class.
+        code: u16,
+        /// Whom it blames.
+        culprits: Vec<usize>,
+    },
+    /// Somebody here cancelled the run.
+    #[error("cancelled")]
+    Cancelled,
+    /// A party said different things to different parties.
+    #[error("party {party} is in another run: some party was told something else than the others")]
+    TwoFaced {
+        /// Whose mail showed it.
+        party: usize,
+    },
+    /// Mail was changed on the way, or does not come from whom it says.
+    #[error("mail from party {party} is corrupt or forged")]
+    Corrupt {
+        /// In whose name.
+        party: usize,
+    },
+    /// A party's hello can't be read, or has a key that must not be used.
+    #[error("party {party}: {why}")]
+    BadHello {
+        /// Who.
+        party: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// A party sends more than the protocol asks for.
+    #[error("party {party} sends more than the protocol asks for")]
+    Flood {
+        /// Who.
+        party: usize,
+    },
+    /// The protocol itself failed.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The protocol awaits something other than its mail, or panicked: an error in its code.
+    #[error("internal error in the protocol: {0}")]
+    Broken(&'static str),
+}
+
+impl RunError {
+    /// The parties at fault, by place.
+    pub fn culprits(&self) -> Vec<usize> {
+        match self {
+            Self::Mismatch { party, .. }
+            | Self::Lost { party, .. }
+            | Self::TwoFaced { party }
+            | Self::Corrupt { party }
+            | Self::BadHello { party, .. }
+            | Self::Flood { party } => vec![*party],
+            Self::Absent { parties, .. } | Self::Silent { parties, .. } => parties.clone(),
+            Self::Stopped { by, culprits, .. } => if culprits.is_empty() { vec![*by] } else { culprits.clone() },
+            Self::Protocol(error) => error.culprits(),
+            Self::Cancelled | Self::Broken(_) => Vec::new(),
+        }
+    }
+
+    /// The class of the error, as an HTTP status.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Mismatch { .. } | Self::TwoFaced { .. } | Self::Cancelled => 409,
+            Self::Absent { .. } | Self::Silent { .. } => 504,
+            Self::Lost { .. } => 503,
+            Self::Corrupt { .. } | Self::BadHello { .. } | Self::Flood { .. } => 502,
+            Self::Stopped { code, .. } => *code,
+            Self::Protocol(ProtocolError::Malformed { .. }) => 502,
+            Self::Protocol(ProtocolError::NoResult { .. } | ProtocolError::Output { .. }) => 409,
+            Self::Broken(_) => 500,
+        }
+    }
+}
+
+/// One party's part in one run.
+pub struct Session {
+    topic: Topic,
+    me: usize,
+    keys: Arc<Keys>,
+    seed: Zeroizing<[u8; 32]>,
+    deadlines: Deadlines,
+    /// My own hello stands in my place.
+    hellos: Vec<Option<Hello>>,
+    outbox: VecDeque<Envelope>,
+    deadline: Time,
+    state: State,
+    sent: Cost,
+    expected: Cost,
+}
+
+enum State {
+    Joining { early: Vec<Envelope>, run: RunFn },
+    Running(Box<Running>),
+    Ended(Outcome),
+}
+
+type RunFn = Box<dyn FnOnce(Party) -> BoxFuture<Result<Value, ProtocolError>> + Send>;
+
+struct Running {
+    run: RunId,
+    room: Arc<Mutex<Room>>,
+    future: BoxFuture<Result<Value, ProtocolError>>,
+    links: Vec<Option<Link>>,
+}
+
+/// What the session has for each other party once all have joined.
+struct Link {
+    /// The mark of mail to the party, and from it.
+    marks: [Mark; 2],
+    /// The keys of mail to the party, and from it.
+    keys: [Zeroizing<[u8; 32]>; 2],
+    /// Whether genuine mail has come, so that the party is known to have joined the same run.
+    heard: bool,
+}
+
+impl Session {
+    /// A session that is about to join. Its hellos are ready in [`Session::poll_transmit`].
+    pub fn new(setup: Setup, now: Time) -> Self {
+        let Setup { topic, me, parties, prepared, keys, seed, deadlines } = setup;
+        let spec = Spec {
+            function: prepared.function.to_owned(),
+            version: prepared.version,
+            params: prepared.params,
+            parties,
+        };
+        let nonce = *blake3::keyed_hash(&seed, b"nonce").as_bytes();
+        let mut hellos = vec![None; spec.parties.len()];
+        hellos[me] = Some(Hello::new(nonce, keys.public(), spec));
+        let mut session = Self {
+            topic,
+            me,
+            keys,
+            seed,
+            deadline: now + deadlines.joining,
+            deadlines,
+            hellos,
+            outbox: VecDeque::new(),
+            state: State::Joining { early: Vec::new(), run: prepared.run },
+            sent: Cost::default(),
+            expected: prepared.cost,
+        };
+        (0..session.parties()).filter(|to| *to != me).for_each(|to| session.say_hello(to));
+        session
+    }
+
+    /// Takes in an envelope, or gives it back if it belongs to another session.
+    pub fn handle(&mut self, envelope: Envelope, now: Time) -> Result<(), NotMine> {
+        let Route { topic, from, to, .. } = envelope.route;
+        let from = usize::from(from);
+        if topic != self.topic || usize::from(to) != self.me || from == self.me || from >= self.parties() {
+            return Err(NotMine);
+        }
+        match (&mut self.state, &envelope.content) {
+            (State::Ended(_), _) => Ok(()),
+            (_, Content::Hello(body)) => self.hear_hello(from, envelope.route.mark, body),
+            (State::Joining { early, .. }, _) => {
+                if early.len() < MOST_EARLY {
+                    early.push(envelope);
+                }
+                Ok(())
+            }
+            (State::Running(_), Content::Mail(_)) => {
+                let Content::Mail(mail) = envelope.content else { return Err(NotMine) };
+                self.hear_mail(from, envelope.route, mail, now)
+            }
+            (State::Running(_), Content::Stop { reason, tag }) => {
+                let (reason, tag) = (reason.clone(), *tag);
+                self.hear_stop(from, envelope.route, &reason, &tag)
+            }
+        }
+    }
+
+    /// Makes progress as far as the mail allows. `Ready` once, with the outcome in [`Session::outcome`].
+    pub fn poll(&mut self, context: &mut Context<'_>, now: Time) -> Poll<()> {
+        self.hear_early_stops();
+        if matches!(self.state, State::Joining { .. }) && self.hellos.iter().all(Option::is_some) {
+            self.join(now);
+        }
+        if let State::Running(running) = &mut self.state {
+            let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
+            let idle = lock(&running.room).waits_for().is_empty();
+            self.collect_outgoing();
+            match polled {
+                Ok(Poll::Ready(Ok(value))) => self.end(Ok(value)),
+                Ok(Poll::Ready(Err(error))) => self.fail(error.into()),
+                Ok(Poll::Pending) if idle => self.fail(RunError::Broken("it waits for something other than mail")),
+                Ok(Poll::Pending) => {}
+                Err(_) => self.fail(RunError::Broken("it panicked")),
+            }
+        }
+        if !matches!(self.state, State::Ended(_)) && now >= self.deadline {
+            self.time_out();
+        }
+        if matches!(self.state, State::Ended(_)) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// The next envelope to deliver.
+    pub fn poll_transmit(&mut self) -> Option<Envelope> {
+        self.outbox.pop_front()
+    }
+
+    /// When to poll again at the latest.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        (!matches!(self.state, State::Ended(_))).then_some(self.deadline)
+    }
+
+    /// What the run came to, once it has ended.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            State::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// What the run came to, once it has ended.
+    pub fn into_outcome(self) -> Option<Outcome> {
+        match self.state {
+            State::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> Progress {
+        let (phase, waiting_for) = match &self.state {
+            State::Joining { .. } => (Phase::Joining, self.absent()),
+            State::Running(running) => (Phase::Running, lock(&running.room).waits_for()),
+            State::Ended(_) => (Phase::Ended, Vec::new()),
+        };
+        Progress { phase, waiting_for, sent: self.sent, expected: self.expected }
+    }
+
+    /// Ends the run, because somebody here wants it to. The others are told.
+    pub fn cancel(&mut self) {
+        self.fail(RunError::Cancelled);
+    }
+
+    /// Ends the run, because the transport can't reach a party. The others are told.
+    pub fn lose(&mut self, party: usize, why: String) {
+        self.fail(RunError::Lost { party, why });
+    }
+
+    /// Whether the party has said hello.
+    pub fn has_heard(&self, party: usize) -> bool {
+        self.hellos.get(party).is_some_and(Option::is_some)
+    }
+
+    /// Says hello to a party again, which has lost the first one.
+    pub fn say_hello(&mut self, to: usize) {
+        let Some(mine) = &self.hellos[self.me] else { return };
+        let envelope = Envelope { route: self.route(to, mine.mark()), content: Content::Hello(mine.encoded.clone()) };
+        self.outbox.push_back(envelope);
+    }
+
+    /// The mark of my own hello.
+    pub fn mark(&self) -> Option<Mark> {
+        self.hellos[self.me].as_ref().map(Hello::mark)
+    }
+
+    /// Which envelopes of another party belong to this run once all have joined: its hello's mark, its mail's mark.
+    pub fn marks_of(&self, party: usize) -> Option<[Mark; 2]> {
+        match &self.state {
+            State::Running(running) => {
+                let link = running.links.get(party)?.as_ref()?;
+                Some([self.hellos[party].as_ref()?.mark(), link.marks[1]])
+            }
+            _ => None,
+        }
+    }
+
+    fn parties(&self) -> usize {
+        self.hellos.len()
+    }
+
+    fn absent(&self) -> Vec<usize> {
+        (0..self.parties()).filter(|place| !self.has_heard(*place)).collect()
+    }
+
+    fn route(&self, to: usize, mark: Mark) -> Route {
+        // Places are below `MOST_PARTIES`.
+        Route { topic: self.topic, from: self.me as u16, to: to as u16, mark }
+    }
+
+    fn hear_hello(&mut self, from: usize, mark: Mark, body: &Bytes) -> Result<(), NotMine> {
+        let known = self.hellos[from].as_ref().is_some_and(|hello| hello.mark() == mark && hello.encoded == *body);
+        if known {
+            return Ok(());
+        }
+        if !matches!(self.state, State::Joining { .. }) {
+            return Err(NotMine);
+        }
+        match Hello::decode(body.clone()).and_then(|hello| self.check(hello, mark)) {
+            // A later hello of the same party replaces an earlier one: it gave up in between, and came again.
+            Ok(hello) => self.hellos[from] = Some(hello),
+            Err(error) => self.fail(RunError::BadHello { party: from, why: error.to_string() }),
+        }
+        if let (Some(mine), Some(theirs)) = (&self.hellos[self.me], &self.hellos[from])
+            && let Some(difference) = mine.spec.difference(&theirs.spec, from)
+        {
+            self.fail(RunError::Mismatch { party: from, difference });
+        }
+        Ok(())
+    }
+
+    fn check(&self, hello: Hello, mark: Mark) -> Result<Hello, BadHello> {
+        if hello.mark() != mark {
+            return Err(BadHello::new("it is marked as another one"));
+        }
+        if self.hellos[self.me].as_ref().is_some_and(|mine| mine.nonce == hello.nonce) {
+            return Err(BadHello::new("it repeats this node's nonce"));
+        }
+        match self.keys.agree(hello.key) {
+            Some(_) => Ok(hello),
+            None => Err(BadHello::new("its key is of small order")),
+        }
+    }
+
+    /// All have come: derive the run and its keys, and start the protocol.
+    fn join(&mut self, now: Time) {
+        let hellos: Vec<Hello> = self.hellos.iter().flatten().cloned().collect();
+        let joined = Joined::new(self.topic, hellos.iter());
+        let me = self.me;
+        let mut links = Vec::with_capacity(hellos.len());
+        let mut mask_keys = Vec::with_capacity(hellos.len());
+        for (place, hello) in hellos.iter().enumerate() {
+            let secret = if place == me { None } else { self.keys.agree(hello.key) };
+            links.push(secret.as_ref().map(|secret| Link {
+                marks: [hellos[me].pair_mark(hello), hello.pair_mark(&hellos[me])],
+                keys: [joined.pair_key(secret, "mail", me, place), joined.pair_key(secret, "mail", place, me)],
+                heard: false,
+            }));
+            mask_keys.push(secret.map_or_else(Zeroizing::default, |secret| {
+                joined.pair_key(&secret, "mask", me.min(place), me.max(place))
+            }));
+        }
+        let room = Arc::default();
+        let seed = Zeroizing::new(*blake3::keyed_hash(&self.seed, b"protocol").as_bytes());
+        let party = Party::new(me, &seed, Arc::new(mask_keys), Arc::clone(&room));
+        let ended = State::Ended(Err(RunError::Broken("it was started twice")));
+        let State::Joining { early, run } = std::mem::replace(&mut self.state, ended) else { return };
+        self.state = State::Running(Box::new(Running { run: joined.run(), room, future: run(party), links }));
+        self.deadline = now + self.deadlines.silence;
+        for envelope in early {
+            let _ = self.handle(envelope, now);
+        }
+    }
+
+    fn hear_mail(&mut self, from: usize, route: Route, mail: Mail, now: Time) -> Result<(), NotMine> {
+        let State::Running(running) = &mut self.state else { return Err(NotMine) };
+        let Some(link) = running.links[from].as_mut().filter(|link| link.marks[1] == route.mark) else {
+            return Err(NotMine);
+        };
+        if mail.run != running.run {
+            self.fail(RunError::TwoFaced { party: from });
+            return Ok(());
+        }
+        let genuine = mail_tag(&link.keys[1], &route, &mail, &digest(&mail.payload));
+        if !bool::from(genuine.ct_eq(&mail.tag)) {
+            self.fail(RunError::Corrupt { party: from });
+            return Ok(());
+        }
+        link.heard = true;
+        let mut room = lock(&running.room);
+        let key = Key { from, channel: mail.channel, sequence: mail.sequence };
+        if room.knows(&key) {
+            return Ok(());
+        }
+        let (messages, bytes) = room.backlog();
+        if messages >= MOST_BACKLOG || bytes + mail.payload.len() > self.deadlines.backlog_bytes {
+            drop(room);
+            self.fail(RunError::Flood { party: from });
+            return Ok(());
+        }
+        room.put(key, mail.payload);
+        drop(room);
+        self.deadline = now + self.deadlines.silence;
+        Ok(())
+    }
+
+    /// Stops that came before all hellos did are believed as soon as the hello they belong to is there.
+    fn hear_early_stops(&mut self) {
+        let State::Joining { early, .. } = &mut self.state else { return };
+        let (stops, rest) = std::mem::take(early).into_iter().partition(|envelope| {
+            let hello = self.hellos[usize::from(envelope.route.from)].as_ref();
+            matches!(envelope.content, Content::Stop { .. })
+                && hello.is_some_and(|hello| hello.mark() == envelope.route.mark)
+        });
+        *early = rest;
+        let stops: Vec<Envelope> = stops;
+        for envelope in stops {
+            if let Content::Stop { reason, tag } = &envelope.content {
+                let _ = self.hear_stop(usize::from(envelope.route.from), envelope.route, reason, tag);
+            }
+        }
+    }
+
+    fn hear_stop(&mut self, from: usize, route: Route, reason: &Bytes, tag: &Tag) -> Result<(), NotMine> {
+        let (Some(theirs), Some(mine)) = (&self.hellos[from], &self.hellos[self.me]) else { return Err(NotMine) };
+        if theirs.mark() != route.mark {
+            return Err(NotMine);
+        }
+        // A party that never had my hello has no key to tag with; once it has, everything that it says is tagged.
+        let has_joined = match &self.state {
+            State::Running(running) => running.links[from].as_ref().is_some_and(|link| link.heard),
+            _ => false,
+        };
+        let genuine = self.keys.agree(theirs.key).is_some_and(|secret| {
+            bool::from(stop_tag(&secret, theirs, mine, &route, reason).ct_eq(tag))
+        });
+        if genuine || (*tag == Tag::default() && !has_joined) {
+            let error = decode_stop(from, reason);
+            self.end(Err(error));
+        } else {
+            self.fail(RunError::Corrupt { party: from });
+        }
+        Ok(())
+    }
+
+    fn time_out(&mut self) {
+        let error = match &self.state {
+            State::Joining { .. } => {
+                RunError::Absent { parties: self.absent(), seconds: self.deadlines.joining.as_secs() }
+            }
+            State::Running(running) => RunError::Silent {
+                parties: lock(&running.room).waits_for(),
+                seconds: self.deadlines.silence.as_secs(),
+            },
+            State::Ended(_) => return,
+        };
+        self.fail(error);
+    }
+
+    /// Ends the run with an error that began here, and tells the others.
+    fn fail(&mut self, error: RunError) {
+        if matches!(self.state, State::Ended(_)) {
+            return;
+        }
+        let reason = encode_stop(&error);
+        for to in (0..self.parties()).filter(|to| *to != self.me) {
+            let Some(mine) = &self.hellos[self.me] else { continue };
+            let route = self.route(to, mine.mark());
+            let secret = self.hellos[to].as_ref().and_then(|theirs| Some((theirs, self.keys.agree(theirs.key)?)));
+            let tag = secret.map_or(Tag::default(), |(theirs, secret)| stop_tag(&secret, mine, theirs, &route, &reason));
+            self.outbox.push_back(Envelope { route, content: Content::Stop { reason: reason.clone(), tag } });
+        }
+        self.end(Err(error));
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if !matches!(self.state, State::Ended(_)) {
+            self.state = State::Ended(outcome);
+        }
+    }
+
+    /// Tags what the protocol sent, and puts it into the outbox.
+    fn collect_outgoing(&mut self) {
+        let State::Running(running) = &self.state else { return };
+        let outgoing = std::mem::take(&mut lock(&running.room).outbox);
+        if !outgoing.is_empty() {
+            self.sent.rounds += 1;
+        }
+        for Outgoing { to, channel, sequence, payload, digest } in outgoing {
+            let Some(link) = &running.links[to] else { continue };
+            let route = self.route(to, link.marks[0]);
+            self.sent.messages += 1;
+            self.sent.bytes += payload.len() as u64;
+            let mut mail = Mail { run: running.run, channel, sequence, payload, tag: Tag::default() };
+            mail.tag = mail_tag(&link.keys[0], &route, &mail, &digest);
+            self.outbox.push_back(Envelope { route, content: Content::Mail(mail) });
+        }
+    }
+}
+
+/// The envelope belongs to another session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotMine;
+
+/// The tag of mail, over everything but the tag; the payload enters by its digest, which is shared by all receivers.
+fn mail_tag(key: &[u8; 32], route: &Route, mail: &Mail, digest: &[u8; 32]) -> Tag {
+    let mut hasher = keyed(key, route);
+    hasher.update(&mail.run.0).update(&mail.channel.0.to_le_bytes()).update(&mail.sequence.to_le_bytes());
+    hasher.update(digest);
+    crate::envelope::truncated(&hasher)
+}
+
+fn stop_tag(secret: &PairSecret, from: &Hello, to: &Hello, route: &Route, reason: &[u8]) -> Tag {
+    let mut hasher = keyed(&stop_key(secret, from, to), route);
+    hasher.update(reason);
+    crate::envelope::truncated(&hasher)
+}
+
+fn keyed(key: &[u8; 32], route: &Route) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(&route.topic.0).update(&route.mark.0);
+    hasher.update(&route.from.to_le_bytes()).update(&route.to.to_le_bytes());
+    hasher
+}
+
+fn encode_stop(error: &RunError) -> Bytes {
+    let culprits = error.culprits().into_iter().map(|place| Value::Int(place as i128)).collect();
+    let body = Value::Map(BTreeMap::from([
+        ("why".to_owned(), Value::Text(error.to_string())),
+        ("code".to_owned(), Value::Int(error.code().into())),
+        ("culprits".to_owned(), Value::List(culprits)),
+    ]));
+    cbor::to_vec(&body).into()
+}
+
+/// What a peer gives as its reason. Whatever it sends, the run is over.
+fn decode_stop(by: usize, reason: &[u8]) -> RunError {
+    let mut stopped = (String::from("it gave no reason"), 503, Vec::new());
+    if let Ok(Value::Map(entries)) = cbor::parse(reason, &Limits { depth: 4, nodes: 256 }) {
+        if let Some(Value::Text(why)) = entries.get("why") {
+            stopped.0 = printable(why);
+        }
+        if let Some(Value::Int(code @ (409 | 502 | 503 | 504))) = entries.get("code") {
+            stopped.1 = *code as u16;
+        }
+        if let Some(culprits) = entries.get("culprits") {
+            stopped.2 = culprits.items().filter_map(|place| place.as_usize()).take(64).collect();
+        }
+    }
+    RunError::Stopped { by, why: stopped.0, code: stopped.1, culprits: stopped.2 }
+}
+
+/// "party 1", "parties 1 and 3".
+fn named(places: &[usize]) -> String {
+    let all: Vec<String> = places.iter().map(usize::to_string).collect();
+    match all.as_slice() {
+        [] => "nobody".to_owned(),
+        [one] => format!("party {one}"),
+        [first @ .., last] => format!("parties {} and {last}", first.join(", ")),
+    }
+}
