@@ -1,5 +1,6 @@
 //! The bus: resolve, authorise, act, grant.
 
+pub mod codec;
 pub mod grant;
 pub mod policy;
 pub mod request;

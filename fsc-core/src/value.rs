@@ -11,9 +11,11 @@ mod array;
 pub mod cbor;
 mod convert;
 pub mod json;
+mod parse;
 
-pub use array::*;
-
+pub use array::{Array, BadBytes, Inexact, Mixed, NotFinite, Numbers, WrongShape};
+pub use convert::{ConvertError, Place, from_value, to_value};
+pub use parse::{Limits, ParseError};
 
 /// A value: what a client uploads, passes as an argument, or downloads.
 ///
@@ -43,6 +45,140 @@ pub enum Value {
     List(Vec<Value>),
     /// A mapping by text; the order of keys carries no meaning.
     Map(BTreeMap<String, Value>),
+}
+
+impl Value {
+    /// A float, if it is finite.
+    pub fn float(number: f64) -> Result<Self, NotFinite> {
+        if number.is_finite() { Ok(Self::Float(number)) } else { Err(NotFinite { position: 0 }) }
+    }
+
+    /// A mapping of these entries; of two with the same key, the latter counts.
+    pub fn map<K: Into<String>, V: Into<Self>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+
+    /// What this is, for errors; never data.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a truth value",
+            Self::Int(_) | Self::Uint(_) => "an integer",
+            Self::Float(_) => "a float",
+            Self::Text(_) => "a text",
+            Self::Bytes(_) => "bytes",
+            Self::Handle(_) => "a handle",
+            Self::Array(_) => "an array of numbers",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+
+    /// The text, if this is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number as binary64, if this is a number that binary64 holds exactly.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Float(number) => Some(*number),
+            Self::Int(number) => exact(number.unsigned_abs()).map(|size| if *number < 0 { -size } else { size }),
+            Self::Uint(number) => exact(*number),
+            _ => None,
+        }
+    }
+
+    /// The integer, if this is one and in range.
+    pub fn as_usize(&self) -> Option<usize> {
+        match self {
+            Self::Int(number) => usize::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    /// The value of `key`, if this is a map that has it.
+    pub fn entry(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(entries) => entries.get(key),
+            _ => None,
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self::from(number as u128)
+    }
+}
+
+impl From<i128> for Value {
+    fn from(number: i128) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<u128> for Value {
+    fn from(number: u128) -> Self {
+        i128::try_from(number).map_or(Self::Uint(number), Self::Int)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Handle> for Value {
+    fn from(handle: Handle) -> Self {
+        Self::Handle(handle)
+    }
+}
+
+impl From<Array> for Value {
+    fn from(array: Array) -> Self {
+        Self::Array(array)
+    }
+}
+
+impl From<Vec<Self>> for Value {
+    fn from(items: Vec<Self>) -> Self {
+        Self::List(items)
+    }
+}
+
+impl From<BTreeMap<String, Self>> for Value {
+    fn from(entries: BTreeMap<String, Self>) -> Self {
+        Self::Map(entries)
+    }
 }
 
 impl fmt::Debug for Value {
@@ -108,4 +244,11 @@ pub struct Arguments {
     pub args: Vec<Value>,
     /// Named arguments.
     pub kwargs: BTreeMap<String, Value>,
+}
+
+/// The same number as binary64, if there is one.
+fn exact(number: u128) -> Option<f64> {
+    let significant = number.checked_shr(number.trailing_zeros()).unwrap_or_default();
+    // At most 53 significant bits: the cast drops none of them.
+    (significant < 1 << f64::MANTISSA_DIGITS).then_some(number as f64)
 }
