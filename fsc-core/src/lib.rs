@@ -8,14 +8,14 @@
 //!                                  │
 //!                                Node
 //!                 ┌────────────────┴───────────────┐
-//!                Bus                             live runs
+//!                Bus                              Runs
 //!       grants ─ Registry ─ policy          Session ─ Party ─ Protocol
 //! ```
 //!
 //! * [`value`]: what travels between client and node; [`object`]: what a handle points at.
 //! * [`bus`] and [`registry`]: resolve, authorise, act, grant.
 //! * [`protocol`], [`party`], [`session`], [`joining`], [`envelope`]: one run of a protocol, sans-I/O.
-//! * [`node`]: bus, registry and live runs together; [`transport`]: what carries bytes.
+//! * [`runs`]: the runs under way; [`node`]: bus and runs together; [`transport`]: what carries bytes.
 //! * [`representation`]: the client's side.
 //! * [`clock`] and [`secret`]: the seams to time and randomness, and the wrapper for what must not leak.
 //! * With the feature `sim`: [`sim`], [`laws`], [`conformance`].
@@ -34,6 +34,7 @@ pub mod party;
 pub mod protocol;
 pub mod registry;
 pub mod representation;
+pub mod runs;
 pub mod secret;
 pub mod session;
 #[cfg(feature = "sim")]

@@ -188,11 +188,8 @@ impl Party {
         &mut self,
         mut hear: impl FnMut(usize, Bytes) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let mut missing: Vec<Receive<'_>> = Vec::with_capacity(self.parties());
-        for from in self.others() {
-            let key = self.next_from(from);
-            missing.push(Receive { room: &self.room, key });
-        }
+        let keys: Vec<Key> = self.others().map(|from| self.next_from(from)).collect();
+        let mut missing: Vec<_> = keys.into_iter().map(|key| Receive { room: &self.room, key }).collect();
         while !missing.is_empty() {
             let (from, payload) = std::future::poll_fn(|context| first_of(&mut missing, context)).await;
             hear(from, payload)?;

@@ -27,11 +27,11 @@ use zeroize::Zeroizing;
 
 use crate::clock::{BoxFuture, Time};
 use crate::envelope::{Content, Envelope, Mail, Mark, Route, RunId, Tag, Topic};
-use crate::joining::{BadHello, Hello, Joined, Keys, PairSecret, Spec, printable, stop_key};
+use crate::joining::{BadHello, Hello, Joined, Keys, MOST_PARTIES, PairSecret, Spec, printable, stop_key};
 use crate::party::{Key, Outgoing, Party, Room, digest, lock};
 use crate::protocol::{Cost, Prepared, ProtocolError};
 use crate::transport::Address;
-use crate::value::{Limits, Value, cbor};
+use crate::value::{Array, Limits, Value, cbor};
 
 /// Envelopes that came before the hello of their sender, kept until it comes.
 const MOST_EARLY: usize = 1024;
@@ -414,6 +414,12 @@ impl Session {
         }
     }
 
+    /// The marks of the others' hellos that were heard.
+    pub fn heard_marks(&self) -> Vec<Mark> {
+        let others = self.hellos.iter().enumerate().filter(|(place, _)| *place != self.me);
+        others.filter_map(|(_, hello)| hello.as_ref()).map(Hello::mark).collect()
+    }
+
     fn parties(&self) -> usize {
         self.hellos.len()
     }
@@ -643,11 +649,11 @@ fn keyed(key: &[u8; 32], route: &Route) -> blake3::Hasher {
 }
 
 fn encode_stop(error: &RunError) -> Bytes {
-    let culprits = error.culprits().into_iter().map(|place| Value::Int(place as i128)).collect();
+    let culprits = error.culprits().into_iter().map(|place| place as i64).collect();
     let body = Value::Map(BTreeMap::from([
         ("why".to_owned(), Value::Text(error.to_string())),
         ("code".to_owned(), Value::Int(error.code().into())),
-        ("culprits".to_owned(), Value::List(culprits)),
+        ("culprits".to_owned(), Value::Array(Array::from_i64(culprits))),
     ]));
     cbor::to_vec(&body).into()
 }
@@ -662,8 +668,8 @@ fn decode_stop(by: usize, reason: &[u8]) -> RunError {
         if let Some(Value::Int(code @ (409 | 502 | 503 | 504))) = entries.get("code") {
             stopped.1 = *code as u16;
         }
-        if let Some(culprits) = entries.get("culprits") {
-            stopped.2 = culprits.items().filter_map(|place| place.as_usize()).take(64).collect();
+        if let Some(Value::Array(culprits)) = entries.get("culprits") {
+            stopped.2 = culprits.iter().filter_map(|place| place.as_usize()).take(MOST_PARTIES).collect();
         }
     }
     RunError::Stopped { by, why: stopped.0, code: stopped.1, culprits: stopped.2 }

@@ -1,0 +1,697 @@
+//! The runs that are under way at a node: mail is sorted to them, they are driven to their end, and peers that vanish
+//! are noticed.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::task::AtomicWaker;
+use zeroize::Zeroizing;
+
+use crate::bus::Failure;
+use crate::clock::{self, BoxFuture, Runtime, Time};
+use crate::envelope::{Content, Envelope, Mark, Topic};
+use crate::joining::{Keys, MOST_PARTIES};
+use crate::object::ObjectError;
+use crate::protocol::Prepared;
+use crate::session::{Deadlines, Outcome, Progress, RunError, Session, Setup};
+use crate::transport::{Address, Assurance, Batch, Life, Origin, Transport, TransportError};
+
+/// What a node allows its runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long runs wait for others.
+    pub deadlines: Deadlines,
+    /// How long mail is offered again to a peer that has joined and can't be reached.
+    pub patience: Duration,
+    /// Runs at a time.
+    pub runs: usize,
+    /// Hellos that wait for a run that has not started here.
+    pub waiting: usize,
+    /// Their bytes.
+    pub waiting_bytes: usize,
+    /// After so many bytes to send, a run is computed where it does not hold up others.
+    pub heavy_bytes: u64,
+    /// How long the node keeps an ephemeral key.
+    pub key_lifetime: Duration,
+    /// Whether peers on other machines may take part without keys. Their mail is readable and forgeable on the way.
+    pub unsealed_peers: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadlines: Deadlines::default(),
+            patience: Duration::from_millis(250),
+            runs: 4096,
+            waiting: 16_384,
+            waiting_bytes: 64 << 20,
+            heavy_bytes: 1 << 20,
+            key_lifetime: Duration::from_secs(600),
+            unsealed_peers: false,
+        }
+    }
+}
+
+/// Who computes together, as this party sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The parties' addresses, in an order that is the same at all.
+    pub nodes: Vec<Address>,
+    /// My place among them.
+    pub myself: usize,
+    /// The name of the rendezvous, the same at all parties.
+    pub uuid: String,
+}
+
+/// The runs of a node.
+pub struct Runs {
+    runtime: Arc<dyn Runtime>,
+    transport: Arc<dyn Transport>,
+    limits: Limits,
+    life: Life,
+    keys: Mutex<(Time, Arc<Keys>)>,
+    desk: Mutex<Desk>,
+}
+
+impl Runs {
+    /// No runs yet.
+    pub fn new(runtime: Arc<dyn Runtime>, transport: Arc<dyn Transport>, limits: Limits) -> Arc<Self> {
+        let keys = Mutex::new((runtime.now(), Arc::new(Keys::generate())));
+        let desk = Mutex::new(Desk::default());
+        Arc::new(Self { runtime, transport, limits, life: Life(clock::random()), keys, desk })
+    }
+
+    /// Starts a run, or says why it can't be started. Nothing is sent before everything was checked.
+    pub fn start(self: &Arc<Self>, prepared: Prepared, network: Network) -> Result<Run, ObjectError> {
+        self.check(&network)?;
+        let now = self.runtime.now();
+        let heavy = prepared.cost.bytes > self.limits.heavy_bytes;
+        let place = Place { topic: Topic::of(&network.uuid), me: network.myself as u16 };
+        let setup = Setup {
+            topic: place.topic,
+            me: network.myself,
+            parties: network.nodes.clone(),
+            prepared,
+            keys: self.current_keys(now),
+            seed: Zeroizing::new(clock::random()),
+            deadlines: self.limits.deadlines,
+        };
+        let session = Session::new(setup, now);
+        let live = Arc::new(Live::new(place, session.progress()));
+        self.desk().enter(&live, now, &self.limits)?;
+        let driver = Driver {
+            runs: Arc::clone(self),
+            live: Arc::clone(&live),
+            nodes: network.nodes,
+            joining_until: now + self.limits.deadlines.joining,
+            heavy,
+            events: FuturesUnordered::new(),
+            lives: Vec::new(),
+        };
+        self.runtime.spawn(Box::pin(driver.run(session)));
+        Ok(Run(live))
+    }
+
+    /// Takes in mail: sorts it to runs, or keeps hellos for runs that have not started here yet.
+    pub fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
+        if origin == Origin::Remote && !self.limits.unsealed_peers {
+            return Err(Failure::new(403, NEEDS_KEYS));
+        }
+        let envelopes = Envelope::decode_all(batch).map_err(|error| Failure::new(400, error.to_string()))?;
+        let now = self.runtime.now();
+        let mut desk = self.desk();
+        let mut first = Ok(self.life);
+        for envelope in envelopes {
+            if let Err(failure) = desk.sort(envelope, now, &self.limits) {
+                first = first.and(Err(failure));
+            }
+        }
+        first
+    }
+
+    /// How many runs are under way.
+    pub fn len(&self) -> usize {
+        self.desk().runs
+    }
+
+    /// Whether no run is under way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cancels all runs, as a node does that stops.
+    pub fn cancel_all(&self) {
+        let live: Vec<_> = self.desk().live.values().flatten().cloned().collect();
+        live.iter().for_each(|live| live.cancel());
+    }
+
+    fn check(&self, network: &Network) -> Result<(), ObjectError> {
+        let wrong = |why: String| Err(ObjectError::argument("network", why));
+        let Network { nodes, myself, uuid } = network;
+        if !(2..=MOST_PARTIES).contains(&nodes.len()) {
+            return wrong(format!("it names {} nodes; 2 to {MOST_PARTIES} can compute together", nodes.len()));
+        }
+        if *myself >= nodes.len() {
+            return wrong(format!("myself is {myself}, but places go from 0 to {}", nodes.len() - 1));
+        }
+        if uuid.is_empty() || uuid.len() > 256 {
+            return wrong("its uuid must have 1 to 256 bytes".to_owned());
+        }
+        let distinct: HashSet<&Address> = nodes.iter().collect();
+        if distinct.len() < nodes.len() {
+            return wrong("it names a node twice; every party needs a node of its own".to_owned());
+        }
+        for (_, address) in nodes.iter().enumerate().filter(|(place, _)| place != myself) {
+            if self.transport.assurance(address) < Assurance::Loopback && !self.limits.unsealed_peers {
+                return Err(ObjectError::Refused { why: format!("{address} is not on this machine: {NEEDS_KEYS}") });
+            }
+        }
+        Ok(())
+    }
+
+    fn current_keys(&self, now: Time) -> Arc<Keys> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.since(keys.0) > self.limits.key_lifetime {
+            *keys = (now, Arc::new(Keys::generate()));
+        }
+        Arc::clone(&keys.1)
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const NEEDS_KEYS: &str = "mail between machines needs keys, which this version does not have yet; on a network that \
+     you trust, set `unsealed_peers = true` under [peers] in the configuration of every node";
+
+/// A run that was started.
+#[derive(Clone)]
+pub struct Run(Arc<Live>);
+
+impl Run {
+    /// Completes with what the run came to.
+    pub async fn outcome(&self) -> Outcome {
+        poll_fn(|context| self.0.poll_outcome(context)).await
+    }
+
+    /// What the run came to, if it has ended.
+    pub fn try_outcome(&self) -> Option<&Outcome> {
+        self.0.outcome.get()
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> Progress {
+        self.0.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the run at all parties.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+impl From<RunError> for ObjectError {
+    fn from(error: RunError) -> Self {
+        let (why, culprits) = (error.to_string(), error.culprits());
+        match error.code() {
+            409 => Self::Conflict { why },
+            504 => Self::TimedOut { why, culprits },
+            _ => Self::Unavailable { why, culprits },
+        }
+    }
+}
+
+/// A party's place at a rendezvous.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    topic: Topic,
+    me: u16,
+}
+
+/// What the node and a run's driver share.
+struct Live {
+    place: Place,
+    inbox: Mutex<Inbox>,
+    arrival: AtomicWaker,
+    /// The marks of the others' hellos and mail, once all have joined.
+    marks: OnceLock<HashSet<Mark>>,
+    progress: Mutex<Progress>,
+    outcome: OnceLock<Outcome>,
+    waiters: Mutex<Vec<Waker>>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    letters: VecDeque<Envelope>,
+    bytes: usize,
+    cancelled: bool,
+}
+
+impl Live {
+    fn new(place: Place, progress: Progress) -> Self {
+        Self {
+            place,
+            inbox: Mutex::default(),
+            arrival: AtomicWaker::new(),
+            marks: OnceLock::new(),
+            progress: Mutex::new(progress),
+            outcome: OnceLock::new(),
+            waiters: Mutex::default(),
+        }
+    }
+
+    fn put(&self, envelope: Envelope, limits: &Limits) -> Result<(), Failure> {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = envelope.encoded_len();
+        // An empty inbox takes anything, so that no message is too large for ever.
+        if inbox.bytes > 0 && inbox.bytes + bytes > limits.deadlines.backlog_bytes {
+            return Err(Failure::new(429, "too much mail for one run at a time"));
+        }
+        inbox.bytes += bytes;
+        inbox.letters.push_back(envelope);
+        drop(inbox);
+        self.arrival.wake();
+        Ok(())
+    }
+
+    fn cancel(&self) {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).cancelled = true;
+        self.arrival.wake();
+    }
+
+    fn take(&self) -> Inbox {
+        std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn has_news(&self) -> bool {
+        let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.cancelled || !inbox.letters.is_empty()
+    }
+
+    fn is_joining(&self) -> bool {
+        self.marks.get().is_none() && self.outcome.get().is_none()
+    }
+
+    fn owns(&self, mark: Mark) -> bool {
+        self.marks.get().is_some_and(|marks| marks.contains(&mark))
+    }
+
+    fn end(&self, outcome: Outcome) {
+        let _ = self.outcome.set(outcome);
+        let waiters = std::mem::take(&mut *self.waiters.lock().unwrap_or_else(PoisonError::into_inner));
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll_outcome(&self, context: &mut Context<'_>) -> Poll<Outcome> {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = self.outcome.get() {
+            return Poll::Ready(outcome.clone());
+        }
+        if !waiters.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiters.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// Where mail is sorted.
+#[derive(Default)]
+struct Desk {
+    runs: usize,
+    live: HashMap<Place, Vec<Arc<Live>>>,
+    /// Hellos for runs that have not started here, one per place and sender.
+    waiting: HashMap<Place, HashMap<u16, Envelope>>,
+    waiting_bytes: usize,
+    /// When which hello came; a hello that was replaced or taken leaves its entry behind.
+    arrivals: VecDeque<(Time, Place, u16, Mark)>,
+    finished: Finished,
+}
+
+impl Desk {
+    /// Enters a run that joins, with the hellos that have come for it.
+    fn enter(&mut self, live: &Arc<Live>, now: Time, limits: &Limits) -> Result<(), ObjectError> {
+        self.expire(now, limits);
+        if self.runs >= limits.runs {
+            return Err(ObjectError::Limit { what: format!("this node runs {} computations already", self.runs) });
+        }
+        let here = self.live.entry(live.place).or_default();
+        if here.iter().any(|live| live.is_joining()) {
+            let why = "a computation with this network.uuid is waiting for its parties here already; \
+                       wait for it, or use a fresh uuid";
+            return Err(ObjectError::Conflict { why: why.to_owned() });
+        }
+        here.push(Arc::clone(live));
+        self.runs += 1;
+        for envelope in self.waiting.remove(&live.place).into_iter().flat_map(HashMap::into_values) {
+            self.waiting_bytes -= envelope.encoded_len();
+            let _ = live.put(envelope, limits);
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
+        let mark = envelope.route.mark;
+        let place = Place { topic: envelope.route.topic, me: envelope.route.to };
+        let here = self.live.get(&place).map_or(&[][..], Vec::as_slice);
+        if let Some(live) = here.iter().find(|live| live.owns(mark)) {
+            return live.put(envelope, limits);
+        }
+        if self.finished.contains(mark) {
+            return Ok(());
+        }
+        if let Some(live) = here.iter().find(|live| live.is_joining()) {
+            return live.put(envelope, limits);
+        }
+        match envelope.content {
+            Content::Hello(_) => self.keep(place, envelope, now, limits),
+            Content::Stop { .. } => {
+                self.forget(place, envelope.route.from, mark);
+                self.finished.insert(mark);
+                Ok(())
+            }
+            Content::Mail(_) => {
+                Err(Failure::new(404, "no such run here: it was never started, or this node was restarted"))
+            }
+        }
+    }
+
+    /// Keeps a hello until its run starts here. A later one of the same party replaces an earlier one.
+    fn keep(&mut self, place: Place, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
+        self.expire(now, limits);
+        let bytes = envelope.encoded_len();
+        if self.arrivals.len() >= limits.waiting || self.waiting_bytes + bytes > limits.waiting_bytes {
+            return Err(Failure::new(429, "too many hellos wait here for runs that have not started; try again later"));
+        }
+        let (from, mark) = (envelope.route.from, envelope.route.mark);
+        if let Some(earlier) = self.waiting.entry(place).or_default().insert(from, envelope) {
+            self.waiting_bytes -= earlier.encoded_len();
+        }
+        self.waiting_bytes += bytes;
+        self.arrivals.push_back((now, place, from, mark));
+        Ok(())
+    }
+
+    /// Forgets a kept hello, if it is still the one of that mark.
+    fn forget(&mut self, place: Place, from: u16, mark: Mark) {
+        let Some(senders) = self.waiting.get_mut(&place) else { return };
+        if senders.get(&from).is_some_and(|envelope| envelope.route.mark == mark)
+            && let Some(envelope) = senders.remove(&from)
+        {
+            self.waiting_bytes -= envelope.encoded_len();
+        }
+        if senders.is_empty() {
+            self.waiting.remove(&place);
+        }
+    }
+
+    /// Forgets hellos whose sender has given up waiting by now.
+    fn expire(&mut self, now: Time, limits: &Limits) {
+        while let Some(&(arrived, place, from, mark)) = self.arrivals.front()
+            && now.since(arrived) > limits.deadlines.joining
+        {
+            self.arrivals.pop_front();
+            self.forget(place, from, mark);
+        }
+    }
+
+    /// Takes a run out that has ended; what is still on its way for it will be dropped.
+    fn leave(&mut self, live: &Arc<Live>, marks: impl IntoIterator<Item = Mark>) {
+        if let Some(here) = self.live.get_mut(&live.place) {
+            let before = here.len();
+            here.retain(|other| !Arc::ptr_eq(other, live));
+            self.runs -= before - here.len();
+            if here.is_empty() {
+                self.live.remove(&live.place);
+            }
+        }
+        marks.into_iter().for_each(|mark| self.finished.insert(mark));
+    }
+}
+
+/// The marks of runs that have ended: the newest ones, as many as fit.
+#[derive(Default)]
+struct Finished {
+    marks: HashSet<Mark>,
+    order: VecDeque<Mark>,
+}
+
+impl Finished {
+    const MOST: usize = 1 << 16;
+
+    fn contains(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
+    }
+
+    fn insert(&mut self, mark: Mark) {
+        if self.marks.insert(mark) {
+            self.order.push_back(mark);
+        }
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.marks.remove(&oldest);
+        }
+    }
+}
+
+/// Drives one run: moves its mail, watches its peers, and minds its deadlines.
+struct Driver {
+    runs: Arc<Runs>,
+    live: Arc<Live>,
+    nodes: Vec<Address>,
+    joining_until: Time,
+    heavy: bool,
+    events: FuturesUnordered<BoxFuture<Event>>,
+    /// Which life of each peer took our mail, and whether it is being watched.
+    lives: Vec<(usize, Life, bool)>,
+}
+
+/// What happens to a driver besides mail.
+enum Event {
+    Delivered(usize, Life),
+    Undeliverable(usize, TransportError),
+    Lost(usize, Life, TransportError),
+    Tick,
+}
+
+/// How long a run waits before it watches its peers; most have ended by then.
+const BEFORE_WATCHING: Duration = Duration::from_millis(20);
+
+/// How long mail is still delivered after the end of a run.
+const LINGER: Duration = Duration::from_secs(10);
+
+impl Driver {
+    async fn run(mut self, mut session: Session) {
+        let guard = EndGuard(Arc::clone(&self.live), Arc::clone(&self.runs));
+        let runtime = Arc::clone(&self.runs.runtime);
+        let mut watch_at = Some(runtime.now() + BEFORE_WATCHING);
+        loop {
+            session = self.step(session).await;
+            self.publish(&session);
+            self.transmit(&mut session);
+            if session.outcome().is_some() {
+                break;
+            }
+            let timeout = session.poll_timeout().unwrap_or(self.joining_until);
+            let wake_at = watch_at.map_or(timeout, |at| at.min(timeout));
+            match self.next_event(runtime.sleep_until(wake_at)).await {
+                Some(Event::Delivered(to, life)) => self.note_life(to, life, watch_at.is_none()),
+                Some(Event::Undeliverable(to, error)) => undeliverable(&mut session, to, &error),
+                Some(Event::Lost(to, life, error)) => self.lost(&mut session, to, life, &error),
+                Some(Event::Tick) if watch_at.is_some_and(|at| runtime.now() >= at) => {
+                    watch_at = None;
+                    self.watch_all();
+                }
+                Some(Event::Tick) | None => {}
+            }
+        }
+        drop(guard.end(session));
+        self.linger().await;
+    }
+
+    /// Hands the session its mail and polls it; where that is heavy, away from the I/O.
+    async fn step(&mut self, mut session: Session) -> Session {
+        let inbox = self.live.take();
+        let runtime = Arc::clone(&self.runs.runtime);
+        if !self.heavy {
+            advance(&mut session, inbox, runtime.as_ref());
+            return session;
+        }
+        let slot = Arc::new(Mutex::new(None));
+        let (result, clock) = (Arc::clone(&slot), Arc::clone(&runtime));
+        let work = move || {
+            advance(&mut session, inbox, clock.as_ref());
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+        };
+        runtime.offload(Box::new(work)).await;
+        let session = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        session.expect("offloaded work has run: a session catches its protocol's panics")
+    }
+
+    fn publish(&self, session: &Session) {
+        *self.live.progress.lock().unwrap_or_else(PoisonError::into_inner) = session.progress();
+        if self.live.marks.get().is_none() {
+            let marks: Vec<Mark> = self.others().filter_map(|party| session.marks_of(party)).flatten().collect();
+            if !marks.is_empty() {
+                let _ = self.live.marks.set(marks.into_iter().collect());
+            }
+        }
+    }
+
+    /// Sends everything that is ready, one batch per peer.
+    fn transmit(&mut self, session: &mut Session) {
+        let mut batches: Vec<(usize, Batch)> = Vec::new();
+        while let Some(envelope) = session.poll_transmit() {
+            let to = usize::from(envelope.route.to);
+            let index = batches.iter().position(|(place, _)| *place == to).unwrap_or_else(|| {
+                batches.push((to, Batch::default()));
+                batches.len() - 1
+            });
+            envelope.encode_into(&mut batches[index].1);
+        }
+        for (to, batch) in batches {
+            let patience = self.runs.runtime.now() + self.runs.limits.patience;
+            let until = if self.live.is_joining() { self.joining_until } else { patience };
+            let delivery = deliver(Arc::clone(&self.runs), self.nodes[to].clone(), batch, until);
+            self.events.push(Box::pin(async move {
+                match delivery.await {
+                    Ok(life) => Event::Delivered(to, life),
+                    Err(error) => Event::Undeliverable(to, error),
+                }
+            }));
+        }
+    }
+
+    /// Waits for mail (`None`), an event, or the timer.
+    async fn next_event(&mut self, mut timer: BoxFuture<()>) -> Option<Event> {
+        poll_fn(|context| {
+            self.live.arrival.register(context.waker());
+            if self.live.has_news() {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(Some(event)) = self.events.poll_next_unpin(context) {
+                return Poll::Ready(Some(event));
+            }
+            timer.as_mut().poll(context).map(|()| Some(Event::Tick))
+        })
+        .await
+    }
+
+    fn note_life(&mut self, to: usize, life: Life, watching: bool) {
+        if self.lives.iter().any(|(place, known, _)| *place == to && *known == life) {
+            return;
+        }
+        self.lives.retain(|(place, ..)| *place != to);
+        self.lives.push((to, life, false));
+        if watching {
+            self.watch_all();
+        }
+    }
+
+    fn watch_all(&mut self) {
+        for (to, life, watched) in &mut self.lives {
+            if !std::mem::replace(watched, true) {
+                let (to, life, runs, address) = (*to, *life, Arc::clone(&self.runs), self.nodes[*to].clone());
+                self.events.push(Box::pin(async move {
+                    Event::Lost(to, life, runs.transport.lost(&address, life).await)
+                }));
+            }
+        }
+    }
+
+    /// A peer is gone. If it had joined, so is the run; else it has lost our hello, and gets another.
+    fn lost(&mut self, session: &mut Session, to: usize, life: Life, error: &TransportError) {
+        self.lives.retain(|(place, known, _)| *place != to || *known != life);
+        if session.has_heard(to) {
+            session.lose(to, error.to_string());
+        } else {
+            session.say_hello(to);
+        }
+    }
+
+    async fn linger(mut self) {
+        let until = self.runs.runtime.now() + LINGER;
+        while !self.events.is_empty() {
+            let _ = self.live.take();
+            let timer = self.runs.runtime.sleep_until(until);
+            if let Some(Event::Tick) = self.next_event(timer).await {
+                return;
+            }
+            // Watches never end by themselves; nothing but deliveries is worth lingering for.
+            if self.events.len() <= self.lives.iter().filter(|(.., watched)| *watched).count() {
+                return;
+            }
+        }
+    }
+
+    fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let me = usize::from(self.live.place.me);
+        (0..self.nodes.len()).filter(move |place| *place != me)
+    }
+}
+
+/// Takes a run off the desk when its driver ends, however it ends, and never leaves anybody waiting for the outcome.
+struct EndGuard(Arc<Live>, Arc<Runs>);
+
+impl EndGuard {
+    fn end(self, session: Session) -> Self {
+        let mut marks: Vec<Mark> = self.0.marks.get().into_iter().flatten().copied().collect();
+        marks.extend(session.heard_marks());
+        self.1.desk().leave(&self.0, marks);
+        if let Some(outcome) = session.into_outcome() {
+            self.0.end(outcome);
+        }
+        self
+    }
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        if self.0.outcome.get().is_none() {
+            self.1.desk().leave(&self.0, []);
+            self.0.end(Err(RunError::Broken("its driver was stopped")));
+        }
+    }
+}
+
+fn advance(session: &mut Session, inbox: Inbox, runtime: &dyn Runtime) {
+    for envelope in inbox.letters {
+        let _ = session.handle(envelope, runtime.now());
+    }
+    if inbox.cancelled {
+        session.cancel();
+    }
+    // No waker is needed: a session makes progress by mail and time only, and the driver polls it after both.
+    let _ = session.poll(&mut Context::from_waker(Waker::noop()), runtime.now());
+}
+
+/// A passing failure to deliver while joining shows as an absent party in time; any other ends the run.
+fn undeliverable(session: &mut Session, to: usize, error: &TransportError) {
+    if session.has_heard(to) || !error.is_passing() {
+        session.lose(to, error.to_string());
+    }
+}
+
+/// Delivers a batch, again and again until it is there, can't be, or `until` has come. What is sent again is the same bytes.
+async fn deliver(runs: Arc<Runs>, to: Address, batch: Batch, until: Time) -> Result<Life, TransportError> {
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let error = match runs.transport.deliver(&to, batch.clone()).await {
+            Ok(life) => return Ok(life),
+            Err(error) => error,
+        };
+        let again_at = runs.runtime.now() + pause;
+        if !error.is_passing() || again_at > until {
+            return Err(error);
+        }
+        runs.runtime.sleep_until(again_at).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
