@@ -1,1 +1,53 @@
-//! x
+//! The protocols and services of a node.
+//!
+//! ```text
+//!   services     Simon: compute, create_task, join_task     Barrier  Broadcast  KeyValueStorage
+//!                  │ by name
+//!   protocols    SecureSum
+//!                  │
+//!   sharing      additive shares, pairwise masks
+//!                  │
+//!   algebra      Z/2^64, Z/2^128, fixed point
+//! ```
+//!
+//! * [`algebra`]: exact arithmetic that shares live in; [`sharing`]: how a secret becomes shares.
+//! * [`sum`]: the protocols, one module each, beside its paper.
+//! * [`simon`] and [`services`]: what clients call.
+//!
+//! A program that uses this crate finds everything in it through `fsc_core`'s registries. Because a linker drops what
+//! nobody mentions, such a program calls [`link`] once; static libraries need it, others do no harm with it.
+
+pub mod algebra;
+pub mod services;
+pub mod sharing;
+pub mod simon;
+pub mod sum;
+
+/// The one list of what this crate offers: it expands to the registries' elements and to [`link`].
+macro_rules! catalogue {
+    (
+        protocols { $($protocol_element:ident: $protocol:ty;)* }
+        services { $($service_element:ident: $name:literal, $module:path;)* }
+    ) => {
+        $(fsc_core::register_protocol!($protocol_element, $protocol);)*
+        $(fsc_core::register_service!($service_element, $name, <$module>::describe, <$module>::build);)*
+
+        /// Makes the linker keep every protocol and service of this crate, also in a static library.
+        pub fn link() {
+            $(std::hint::black_box(&$protocol_element);)*
+            $(std::hint::black_box(&$service_element);)*
+        }
+    };
+}
+
+catalogue! {
+    protocols {
+        SECURE_SUM: sum::SecureSum;
+    }
+    services {
+        SIMON: "Simon", simon::Simon;
+        BARRIER: "Barrier", services::barrier::Barriers;
+        BROADCAST: "Broadcast", services::broadcast::Broadcasts;
+        STORAGE: "KeyValueStorage", services::storage::Storages;
+    }
+}

@@ -1,0 +1,4 @@
+//! How a secret becomes shares.
+
+pub mod additive;
+pub mod masks;

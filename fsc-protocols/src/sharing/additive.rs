@@ -1,0 +1,94 @@
+//! Additive sharing: a vector over Z/2^k is the sum of all parties' shares, and any n − 1 of them are uniform.
+
+use bytes::Bytes;
+use fsc_core::party::{BadShare, Passage, Share};
+use rand::Rng;
+use zeroize::Zeroize;
+
+use crate::algebra::ring::{self, Ring};
+
+/// One party's share of a vector. It can be computed with, but neither printed nor serialised.
+///
+/// ```compile_fail
+/// use fsc_protocols::sharing::additive::Additive;
+/// println!("{:?}", Additive::new(vec![1_u64]));
+/// ```
+pub struct Additive<R: Ring>(Vec<R>);
+
+impl<R: Ring> Additive<R> {
+    /// The share that consists of these elements.
+    pub const fn new(elements: Vec<R>) -> Self {
+        Self(elements)
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds another share of the same length: the result is a share of the sum.
+    pub fn add(&mut self, other: &Self) {
+        ring::add_assign(&mut self.0, &other.0);
+    }
+}
+
+impl<R: Ring + Zeroize> Additive<R> {
+    /// Splits a secret into one share per party: all but the first are uniform, and the first makes up the sum.
+    pub fn split(secret: Vec<R>, parties: usize, rng: &mut impl Rng) -> Vec<Self> {
+        let mut rest = secret;
+        let mut shares = Vec::with_capacity(parties);
+        for _ in 1..parties {
+            let mut share = vec![R::ZERO; rest.len()];
+            rng.fill_bytes(bytemuck::cast_slice_mut(&mut share));
+            ring::sub_assign(&mut rest, &share);
+            shares.push(Self(share));
+        }
+        shares.insert(0, Self(rest));
+        shares
+    }
+}
+
+impl<R: Ring> Share for Additive<R> {
+    type Opened = Vec<R>;
+
+    fn to_wire(&self, _: &Passage) -> Bytes {
+        ring::encode(self.0.clone())
+    }
+
+    fn blank(&self) -> Self {
+        Self(vec![R::ZERO; self.0.len()])
+    }
+
+    fn combine(&mut self, wire: &[u8]) -> Result<(), BadShare> {
+        ring::add_assign_le(&mut self.0, wire).map_err(|_| BadShare("its share has another length than agreed"))
+    }
+
+    fn into_opened(self, _: &Passage) -> Vec<R> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn shares_add_up_to_the_secret(secret: Vec<u128>, parties in 1..8_usize, seed: u64) {
+            let shares = Additive::split(secret.clone(), parties, &mut ChaCha20Rng::seed_from_u64(seed));
+            prop_assert_eq!(shares.len(), parties);
+            let mut sum = Additive::new(vec![0; secret.len()]);
+            shares.iter().for_each(|share| sum.add(share));
+            prop_assert_eq!(sum.0, secret);
+        }
+    }
+}
