@@ -1,1 +1,4 @@
-//! x
+//! The protocols and services of a node.
+
+pub mod algebra;
+//pub mod services;
