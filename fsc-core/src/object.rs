@@ -11,6 +11,10 @@ use async_trait::async_trait;
 use crate::bus::Principal;
 use crate::value::Value;
 
+mod method;
+
+pub use method::{Method, Parameter};
+
 /// A server-side object: the client holds a handle to it and uses it as if it were local.
 ///
 /// Every method has a default that refuses, so an author writes only what the object can do. Nothing can be
