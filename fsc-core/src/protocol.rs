@@ -1,5 +1,6 @@
 //! What a protocol is, and what it says of itself.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
 
@@ -188,6 +189,67 @@ macro_rules! register_protocol {
         static $element: &'static dyn $crate::protocol::ErasedProtocol =
             &$crate::protocol::Erased::<$protocol>::NEW;
     };
+}
+
+/// The protocols of a node, by name.
+#[derive(Clone, Default)]
+pub struct Catalogue(BTreeMap<&'static str, &'static dyn ErasedProtocol>);
+
+impl Catalogue {
+    /// All protocols that are linked into this program.
+    pub fn discover() -> Result<Self, CatalogueError> {
+        if PROTOCOLS.is_empty() {
+            return Err(CatalogueError::NothingLinked);
+        }
+        Self::default().with(PROTOCOLS.iter().copied())
+    }
+
+    /// The same with more protocols.
+    pub fn with(
+        mut self,
+        protocols: impl IntoIterator<Item = &'static dyn ErasedProtocol>,
+    ) -> Result<Self, CatalogueError> {
+        for protocol in protocols {
+            let name = protocol.name();
+            if self.0.insert(name, protocol).is_some() {
+                return Err(CatalogueError::SameName { name });
+            }
+        }
+        Ok(self)
+    }
+
+    /// The protocol of that name.
+    pub fn find(&self, name: &str) -> Option<&'static dyn ErasedProtocol> {
+        self.0.get(name).copied()
+    }
+
+    /// All protocols, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = &'static dyn ErasedProtocol> {
+        self.0.values().copied()
+    }
+
+    /// All names, for errors.
+    pub fn names(&self) -> String {
+        self.0.keys().copied().collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What is wrong with the protocols that were linked or given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueError {
+    /// No protocol is linked into this program.
+    #[error(
+        "no protocols are linked into this program: call `fsc_protocols::link()` in it, \
+         or add `use fsc_protocols as _;`"
+    )]
+    NothingLinked,
+    /// Two protocols have the same name.
+    #[error("two protocols are named {name}: rename one of them, or link its crate only once")]
+    SameName {
+        /// The name.
+        name: &'static str,
+    },
 }
 
 /// A protocol's erased twin.

@@ -34,8 +34,11 @@ use std::sync::Arc;
 use linkme::distributed_slice;
 
 use crate::bus::Failure;
+use crate::bus::policy::Policy;
 use crate::clock::Runtime;
 use crate::object::Object;
+use crate::protocol::Catalogue;
+use crate::runs::Runs;
 use crate::value::Value;
 
 /// The services that are linked into this program; [`register_service!`](crate::register_service) adds to them.
@@ -57,6 +60,12 @@ pub struct Service {
 pub struct Environment {
     /// Time, timers and tasks.
     pub runtime: Arc<dyn Runtime>,
+    /// Where runs are started.
+    pub runs: Arc<Runs>,
+    /// What the operator allows.
+    pub policy: Arc<dyn Policy>,
+    /// What can be computed.
+    pub protocols: Arc<Catalogue>,
 }
 
 /// Adds a [`Service`] to every node of the programs that this crate is linked into.

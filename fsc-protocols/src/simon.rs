@@ -1,0 +1,292 @@
+//! The service Simon: computes functions together with other nodes.
+//!
+//! * `compute(microprotocol, data, network, parameters, wait)` answers the result; with `wait=false` it answers a task at once.
+//! * `create_task(microprotocol, network, parameters, task_id)` and `join_task(invitation, network)` answer a task, with
+//!   `invite()`, `input(data)`, `start()`, `progress()`, `result()` (nothing, while there is none) and `cancel()`.
+//!
+//! `network` is `{"nodes": [address, …], "myself": place, "uuid": text}`; what `parameters` may be is for the function to say.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fsc_core::bus::Principal;
+use fsc_core::methods;
+use fsc_core::object::{Argument, Call, Object, ObjectError, Reply};
+use fsc_core::protocol::{ErasedProtocol, Submission};
+use fsc_core::registry::{Description, Environment};
+use fsc_core::runs::{Network, Run};
+use fsc_core::session::Phase;
+use fsc_core::value::{Handle, Value};
+
+/// The most pieces in which a task takes its input.
+const MOST_INPUTS: usize = 4096;
+
+/// The service.
+pub struct Simon {
+    environment: Arc<Environment>,
+}
+
+impl Simon {
+    /// What clients find the service by.
+    pub fn describe() -> Description {
+        Description::new([("namespace", "federatedsecure"), ("protocol", "Simon"), ("version", "0.6.0")])
+    }
+
+    /// The service of one node.
+    pub fn build(environment: &Arc<Environment>) -> Arc<dyn Object> {
+        Arc::new(Self { environment: Arc::clone(environment) })
+    }
+
+    async fn compute(&self, call: Call) -> Result<Reply, ObjectError> {
+        let mut bound = call.bind(["microprotocol", "data", "network", "parameters", "wait"])?;
+        let function = bound.text("microprotocol")?;
+        let data = bound.required("data")?;
+        let network = Participation::read(bound.value("network")?)?;
+        let parameters = bound.optional_value("parameters")?.unwrap_or_default();
+        let wait = match bound.optional_value("wait")? {
+            None => true,
+            Some(Value::Bool(wait)) => wait,
+            Some(_) => return Err(ObjectError::argument("wait", "must be true or false")),
+        };
+        let task = Task::new(&self.environment, function, parameters, network, None)?;
+        task.take(data)?;
+        task.launch(&bound.principal)?;
+        if !wait {
+            return Ok(Reply::Object(Arc::new(task)));
+        }
+        let run = task.run()?;
+        Ok(Reply::Value(run.outcome().await?))
+    }
+
+    async fn create_task(&self, call: Call) -> Result<Arc<Task>, ObjectError> {
+        let mut bound = call.bind(["microprotocol", "network", "parameters", "task_id", "parent"])?;
+        let function = bound.text("microprotocol")?;
+        let network = Participation::read(bound.value("network")?)?;
+        let parameters = bound.optional_value("parameters")?.unwrap_or_default();
+        let id = match bound.optional("task_id") {
+            None => new_task_id(),
+            Some(id) => text(id.into_data("task_id")?, "task_id")?,
+        };
+        Ok(Arc::new(Task::new(&self.environment, function, parameters, network, Some(id))?))
+    }
+
+    async fn join_task(&self, call: Call) -> Result<Arc<Task>, ObjectError> {
+        let mut bound = call.bind(["invitation", "network"])?;
+        let Value::Map(mut invitation) = bound.value("invitation")? else {
+            return Err(ObjectError::argument("invitation", "must be what a task's invite() answered"));
+        };
+        let mut entry = |name: &str| {
+            let missing = || ObjectError::argument("invitation", format!("it lacks {name}"));
+            invitation.remove(name).ok_or_else(missing)
+        };
+        let (id, function) = (text(entry("task_id")?, "invitation")?, text(entry("microprotocol")?, "invitation")?);
+        let parameters = entry("parameters").unwrap_or_default();
+        let network = Participation::read(bound.value("network")?)?;
+        Ok(Arc::new(Task::new(&self.environment, function, parameters, network, Some(id))?))
+    }
+}
+
+methods!(Simon, "Simon service", { async compute(..), async create_task(..), async join_task(..) });
+
+/// One party's part in a computation, before, during and after.
+struct Task {
+    environment: Arc<Environment>,
+    protocol: &'static dyn ErasedProtocol,
+    parameters: Value,
+    network: Network,
+    state: Mutex<State>,
+}
+
+enum State {
+    Collecting(Vec<Argument>),
+    Started(Run),
+}
+
+impl Task {
+    /// A task; `id` names the rendezvous of a task that was created explicitly, the network's uuid that of a computation.
+    fn new(
+        environment: &Arc<Environment>,
+        function: String,
+        parameters: Value,
+        network: Participation,
+        id: Option<String>,
+    ) -> Result<Self, ObjectError> {
+        let Some(protocol) = environment.protocols.find(&function) else {
+            let known = environment.protocols.names();
+            return Err(ObjectError::NotFound { what: format!("no such function; this node has {known}") });
+        };
+        let uuid = match id {
+            Some(id) => id,
+            None => network.uuid.ok_or_else(|| ObjectError::argument("network", "it lacks a uuid"))?,
+        };
+        let network = Network { nodes: network.nodes, myself: network.myself, uuid };
+        let state = Mutex::new(State::Collecting(Vec::new()));
+        Ok(Self { environment: Arc::clone(environment), protocol, parameters, network, state })
+    }
+
+    /// What other parties need to join.
+    fn invite(&self) -> Result<Value, ObjectError> {
+        Ok(Value::map([
+            ("task_id", Value::Text(self.network.uuid.clone())),
+            ("microprotocol", Value::Text(self.protocol.name().to_owned())),
+            ("invitation_id", Value::Null),
+            ("parameters", if self.parameters == Value::Null { Value::Map(BTreeMap::new()) } else { self.parameters.clone() }),
+            ("parent", Value::Null),
+        ]))
+    }
+
+    async fn input(&self, call: Call) -> Result<(), ObjectError> {
+        let data = call.bind(["data"])?.required("data")?;
+        self.take(data)
+    }
+
+    fn take(&self, data: Argument) -> Result<(), ObjectError> {
+        match &mut *self.state() {
+            State::Collecting(pieces) if pieces.len() >= MOST_INPUTS => {
+                Err(ObjectError::Limit { what: format!("a task takes at most {MOST_INPUTS} inputs") })
+            }
+            State::Collecting(pieces) => {
+                pieces.push(data);
+                Ok(())
+            }
+            State::Started(_) => Err(ObjectError::Conflict { why: "the task was started already".to_owned() }),
+        }
+    }
+
+    async fn start(&self, call: Call) -> Result<(), ObjectError> {
+        let principal = call.bind([])?.principal;
+        self.launch(&principal)
+    }
+
+    /// Checks everything and starts the run. After an argument error the task can be given its input again.
+    fn launch(&self, principal: &Principal) -> Result<(), ObjectError> {
+        let mut state = self.state();
+        let State::Collecting(pieces) = &mut *state else {
+            return Err(ObjectError::Conflict { why: "the task was started already".to_owned() });
+        };
+        let parties = self.network.nodes.len();
+        self.environment.policy.may_compute(principal, self.protocol.name(), parties)?;
+        let submission = Submission {
+            data: joined(std::mem::take(pieces))?,
+            parameters: self.parameters.clone(),
+            parties,
+            me: self.network.myself,
+        };
+        let prepared = self.protocol.prepare(submission)?;
+        *state = State::Started(self.environment.runs.start(prepared, self.network.clone())?);
+        Ok(())
+    }
+
+    fn progress(&self) -> Result<Value, ObjectError> {
+        let Ok(run) = self.run() else {
+            return Ok(Value::map([("phase", Value::Text("collecting".to_owned()))]));
+        };
+        let progress = run.progress();
+        let phase = match progress.phase {
+            Phase::Joining => "joining",
+            Phase::Running => "running",
+            Phase::Ended => "ended",
+        };
+        Ok(Value::map([
+            ("phase", Value::Text(phase.to_owned())),
+            ("waiting_for", Value::List(progress.waiting_for.into_iter().map(Value::from).collect())),
+            ("sent_bytes", Value::from(progress.sent.bytes)),
+            ("expected_bytes", Value::from(progress.expected.bytes)),
+        ]))
+    }
+
+    fn result(&self) -> Result<Option<Value>, ObjectError> {
+        match self.run()?.try_outcome() {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value.clone())),
+            Some(Err(error)) => Err(error.clone().into()),
+        }
+    }
+
+    fn cancel(&self) -> Result<(), ObjectError> {
+        self.run()?.cancel();
+        Ok(())
+    }
+
+    fn run(&self) -> Result<Run, ObjectError> {
+        match &*self.state() {
+            State::Started(run) => Ok(run.clone()),
+            State::Collecting(_) => Err(ObjectError::Conflict { why: "the task was not started yet".to_owned() }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+methods!(Task, "task", {
+    invite(),
+    async input(..),
+    async start(..),
+    progress(),
+    result(),
+    cancel(),
+});
+
+/// `network`, as clients write it; the uuid may be absent where a task's id takes its place.
+struct Participation {
+    nodes: Vec<fsc_core::transport::Address>,
+    myself: usize,
+    uuid: Option<String>,
+}
+
+impl Participation {
+    fn read(network: Value) -> Result<Self, ObjectError> {
+        let wrong = |why: &str| ObjectError::argument("network", why);
+        let Value::Map(mut entries) = network else { return Err(wrong("must be a map of nodes, myself and uuid")) };
+        let Some(Value::List(nodes)) = entries.remove("nodes") else {
+            return Err(wrong("its nodes must be a list of two addresses or more"));
+        };
+        let address = |(place, node)| match node {
+            Value::Text(text) => text.parse().map_err(|error| wrong(&format!("node {place}: {error}"))),
+            _ => Err(wrong(&format!("node {place} is no text"))),
+        };
+        let myself = entries.get("myself").and_then(Value::as_usize);
+        let uuid = match entries.remove("uuid") {
+            None | Some(Value::Null) => None,
+            Some(Value::Text(uuid)) => Some(uuid),
+            Some(_) => return Err(wrong("its uuid must be a text")),
+        };
+        Ok(Self {
+            nodes: nodes.into_iter().enumerate().map(address).collect::<Result<_, _>>()?,
+            myself: myself.ok_or_else(|| wrong("its myself must be a place, from 0"))?,
+            uuid,
+        })
+    }
+}
+
+/// The pieces of a task's input as one: a single one as it is, several as one list of all their items.
+fn joined(pieces: Vec<Argument>) -> Result<Value, ObjectError> {
+    let mut data = pieces.into_iter().map(|piece| piece.into_data("data")).collect::<Result<Vec<_>, _>>()?;
+    if data.len() == 1
+        && let Some(only) = data.pop()
+    {
+        return Ok(only);
+    }
+    let mut items = Vec::new();
+    for piece in data {
+        match piece {
+            Value::List(list) => items.extend(list),
+            Value::Array(array) => items.extend(array.items()),
+            single => items.push(single),
+        }
+    }
+    Ok(Value::List(items))
+}
+
+fn new_task_id() -> String {
+    Handle::from_random(fsc_core::clock::random()).to_string()
+}
+
+fn text(value: Value, name: &'static str) -> Result<String, ObjectError> {
+    match value {
+        Value::Text(text) => Ok(text),
+        _ => Err(ObjectError::argument(name, "must be a text")),
+    }
+}
