@@ -1,4 +1,4 @@
 //! The protocols and services of a node.
 
 pub mod algebra;
-//pub mod services;
+pub mod services;
