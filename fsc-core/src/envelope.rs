@@ -251,9 +251,8 @@ mod tests {
     use super::*;
 
     fn any_envelope() -> impl Strategy<Value = Envelope> {
-        let route = (any::<[u8; 16]>(), any::<u16>(), any::<u16>(), any::<[u8; 8]>()).prop_map(|(topic, from, to, mark)| {
-            Route { topic: Topic(topic), from, to, mark: Mark(mark) }
-        });
+        let route = (any::<[u8; 16]>(), any::<u16>(), any::<u16>(), any::<[u8; 8]>())
+            .prop_map(|(topic, from, to, mark)| Route { topic: Topic(topic), from, to, mark: Mark(mark) });
         let body = proptest::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from);
         let content = prop_oneof![
             body.clone().prop_map(Content::Hello),

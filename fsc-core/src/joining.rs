@@ -322,7 +322,10 @@ mod tests {
     fn hello_comes_back_as_it_was() {
         let hello = Hello::new([1; 32], [2; 32], spec("SecureSum", 3));
         let back = Hello::decode(hello.encoded.clone()).unwrap();
-        assert_eq!((back.nonce, back.key, back.spec, back.encoded), (hello.nonce, hello.key, hello.spec, hello.encoded));
+        assert_eq!(
+            (back.nonce, back.key, back.spec, back.encoded),
+            (hello.nonce, hello.key, hello.spec, hello.encoded)
+        );
     }
 
     #[test]
@@ -362,9 +365,8 @@ mod tests {
     fn pair_keys_differ_by_run_place_and_purpose() {
         let keys = Keys::from_seed(&[1; 32]);
         let secret = keys.agree(Keys::from_seed(&[2; 32]).public()).unwrap();
-        let runs = [[1; 32], [2; 32]].map(|nonce| {
-            Joined::new(Topic::of("u"), [Hello::new(nonce, [0; 32], spec("SecureSum", 2))].iter())
-        });
+        let runs = [[1; 32], [2; 32]]
+            .map(|nonce| Joined::new(Topic::of("u"), [Hello::new(nonce, [0; 32], spec("SecureSum", 2))].iter()));
         let all = [
             runs[0].pair_key(&secret, "mask", 0, 1),
             runs[1].pair_key(&secret, "mask", 0, 1),

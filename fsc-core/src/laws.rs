@@ -252,10 +252,7 @@ fn without_errors<P: Lawful>(parties: RangeInclusive<usize>, faults: &Faults) ->
     Ok(())
 }
 
-fn never_wrong<P: Lawful>(
-    parties: RangeInclusive<usize>,
-    faults: impl Fn(u64, usize) -> Faults,
-) -> Result<(), Broken> {
+fn never_wrong<P: Lawful>(parties: RangeInclusive<usize>, faults: impl Fn(u64, usize) -> Faults) -> Result<(), Broken> {
     let mut errors = 0;
     for (seed, parties) in tries(parties) {
         let (report, case) = try_once::<P>(seed, parties, faults(seed, parties))?;

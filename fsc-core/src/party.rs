@@ -93,13 +93,7 @@ impl Party {
         self.forks += 1;
         let mut seed = [0; 32];
         rand::Rng::fill_bytes(&mut self.rng, &mut seed);
-        Self::at(
-            *hasher.finalize().as_bytes(),
-            self.me,
-            &seed,
-            Arc::clone(&self.pair_keys),
-            Arc::clone(&self.room),
-        )
+        Self::at(*hasher.finalize().as_bytes(), self.me, &seed, Arc::clone(&self.pair_keys), Arc::clone(&self.room))
     }
 
     /// A fresh key that only this party and `other` know. Both must draw in the same order; no key is drawn twice.

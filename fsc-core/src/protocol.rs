@@ -186,8 +186,7 @@ macro_rules! register_protocol {
     ($element:ident, $protocol:ty) => {
         #[$crate::linkme::distributed_slice($crate::protocol::PROTOCOLS)]
         #[linkme(crate = $crate::linkme)]
-        static $element: &'static dyn $crate::protocol::ErasedProtocol =
-            &$crate::protocol::Erased::<$protocol>::NEW;
+        static $element: &'static dyn $crate::protocol::ErasedProtocol = &$crate::protocol::Erased::<$protocol>::NEW;
     };
 }
 

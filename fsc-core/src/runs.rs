@@ -599,9 +599,8 @@ impl Driver {
         for (to, life, watched) in &mut self.lives {
             if !std::mem::replace(watched, true) {
                 let (to, life, runs, address) = (*to, *life, Arc::clone(&self.runs), self.nodes[*to].clone());
-                self.events.push(Box::pin(async move {
-                    Event::Lost(to, life, runs.transport.lost(&address, life).await)
-                }));
+                self.events
+                    .push(Box::pin(async move { Event::Lost(to, life, runs.transport.lost(&address, life).await) }));
             }
         }
     }

@@ -197,7 +197,13 @@ impl RunError {
             | Self::BadHello { party, .. }
             | Self::Flood { party } => vec![*party],
             Self::Absent { parties, .. } | Self::Silent { parties, .. } => parties.clone(),
-            Self::Stopped { by, culprits, .. } => if culprits.is_empty() { vec![*by] } else { culprits.clone() },
+            Self::Stopped { by, culprits, .. } => {
+                if culprits.is_empty() {
+                    vec![*by]
+                } else {
+                    culprits.clone()
+                }
+            }
             Self::Protocol(error) => error.culprits(),
             Self::Cancelled | Self::Broken(_) => Vec::new(),
         }
@@ -556,9 +562,10 @@ impl Session {
             State::Running(running) => running.links[from].as_ref().is_some_and(|link| link.heard),
             _ => false,
         };
-        let genuine = self.keys.agree(theirs.key).is_some_and(|secret| {
-            bool::from(stop_tag(&secret, theirs, mine, &route, reason).ct_eq(tag))
-        });
+        let genuine = self
+            .keys
+            .agree(theirs.key)
+            .is_some_and(|secret| bool::from(stop_tag(&secret, theirs, mine, &route, reason).ct_eq(tag)));
         if genuine || (*tag == Tag::default() && !has_joined) {
             let error = decode_stop(from, reason);
             self.end(Err(error));
@@ -573,10 +580,9 @@ impl Session {
             State::Joining { .. } => {
                 RunError::Absent { parties: self.absent(), seconds: self.deadlines.joining.as_secs() }
             }
-            State::Running(running) => RunError::Silent {
-                parties: lock(&running.room).waits_for(),
-                seconds: self.deadlines.silence.as_secs(),
-            },
+            State::Running(running) => {
+                RunError::Silent { parties: lock(&running.room).waits_for(), seconds: self.deadlines.silence.as_secs() }
+            }
             State::Ended(_) => return,
         };
         self.fail(error);
@@ -592,7 +598,8 @@ impl Session {
             let Some(mine) = &self.hellos[self.me] else { continue };
             let route = self.route(to, mine.mark());
             let secret = self.hellos[to].as_ref().and_then(|theirs| Some((theirs, self.keys.agree(theirs.key)?)));
-            let tag = secret.map_or(Tag::default(), |(theirs, secret)| stop_tag(&secret, mine, theirs, &route, &reason));
+            let tag =
+                secret.map_or(Tag::default(), |(theirs, secret)| stop_tag(&secret, mine, theirs, &route, &reason));
             self.outbox.push_back(Envelope { route, content: Content::Stop { reason: reason.clone(), tag } });
         }
         self.end(Err(error));

@@ -27,10 +27,10 @@ pub mod sum;
 macro_rules! catalogue {
     (
         protocols { $($protocol_element:ident: $protocol:ty;)* }
-        services { $($service_element:ident: $name:literal, $module:path;)* }
+        services { $($service_element:ident: $name:literal, $($module:ident)::+;)* }
     ) => {
         $(fsc_core::register_protocol!($protocol_element, $protocol);)*
-        $(fsc_core::register_service!($service_element, $name, <$module>::describe, <$module>::build);)*
+        $(fsc_core::register_service!($service_element, $name, $($module)::+::describe, $($module)::+::build);)*
 
         /// Makes the linker keep every protocol and service of this crate, also in a static library.
         pub fn link() {
@@ -45,9 +45,9 @@ catalogue! {
         SECURE_SUM: sum::SecureSum;
     }
     services {
-        SIMON: "Simon", simon::Simon;
-        BARRIER: "Barrier", services::barrier::Barriers;
-        BROADCAST: "Broadcast", services::broadcast::Broadcasts;
-        STORAGE: "KeyValueStorage", services::storage::Storages;
+        SIMON: "Simon", simon;
+        BARRIER: "Barrier", services::barrier;
+        BROADCAST: "Broadcast", services::broadcast;
+        STORAGE: "KeyValueStorage", services::storage;
     }
 }

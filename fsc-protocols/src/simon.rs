@@ -26,17 +26,17 @@ pub struct Simon {
     environment: Arc<Environment>,
 }
 
+/// What clients find the service by.
+pub fn describe() -> Description {
+    Description::new([("namespace", "federatedsecure"), ("protocol", "Simon"), ("version", "0.6.0")])
+}
+
+/// The service of one node.
+pub fn build(environment: &Arc<Environment>) -> Arc<dyn Object> {
+    Arc::new(Simon { environment: Arc::clone(environment) })
+}
+
 impl Simon {
-    /// What clients find the service by.
-    pub fn describe() -> Description {
-        Description::new([("namespace", "federatedsecure"), ("protocol", "Simon"), ("version", "0.6.0")])
-    }
-
-    /// The service of one node.
-    pub fn build(environment: &Arc<Environment>) -> Arc<dyn Object> {
-        Arc::new(Self { environment: Arc::clone(environment) })
-    }
-
     async fn compute(&self, call: Call) -> Result<Reply, ObjectError> {
         let mut bound = call.bind(["microprotocol", "data", "network", "parameters", "wait"])?;
         let function = bound.text("microprotocol")?;
@@ -130,7 +130,10 @@ impl Task {
             ("task_id", Value::Text(self.network.uuid.clone())),
             ("microprotocol", Value::Text(self.protocol.name().to_owned())),
             ("invitation_id", Value::Null),
-            ("parameters", if self.parameters == Value::Null { Value::Map(BTreeMap::new()) } else { self.parameters.clone() }),
+            (
+                "parameters",
+                if self.parameters == Value::Null { Value::Map(BTreeMap::new()) } else { self.parameters.clone() },
+            ),
             ("parent", Value::Null),
         ]))
     }

@@ -38,9 +38,7 @@
 
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
-use fsc_core::protocol::{
-    Adversary, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission,
-};
+use fsc_core::protocol::{Adversary, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission};
 use fsc_core::secret::Secret;
 use fsc_core::value::{Array, Numbers, Value, from_value};
 use serde::{Deserialize, Serialize};
@@ -128,8 +126,7 @@ impl Protocol for SecureSum {
 
 impl Params {
     /// Parameters for a single floating-point number, at the default resolution.
-    pub const NUMBER: Self =
-        Self { kind: Kind::Float64, fraction_bits: Fixed::DEFAULT.fraction_bits(), shape: None };
+    pub const NUMBER: Self = Self { kind: Kind::Float64, fraction_bits: Fixed::DEFAULT.fraction_bits(), shape: None };
 
     /// m, the number of elements.
     pub fn elements(&self) -> usize {
@@ -206,9 +203,10 @@ impl Params {
                 .map_err(|error| not_representable(error.to_string()))?,
             Kind::Int64 => {
                 let sums = opened.into_iter().map(|sum| i64::try_from(sum as i128));
-                Array::from_i64(sums.collect::<Result<_, _>>().map_err(|_| {
-                    not_representable("an element of the sum needs more than 64 bits".to_owned())
-                })?)
+                Array::from_i64(
+                    sums.collect::<Result<_, _>>()
+                        .map_err(|_| not_representable("an element of the sum needs more than 64 bits".to_owned()))?,
+                )
             }
         };
         let array = array.reshape(shape.clone()).map_err(|error| not_representable(error.to_string()))?;
@@ -265,7 +263,9 @@ fn stack(rows: &[Value]) -> Result<Array, ObjectError> {
     for (position, row) in rows.iter().enumerate() {
         let row = match row {
             Value::Array(row) => row,
-            Value::Int(_) | Value::Uint(_) => return Err(wrong(format!("the integer at position {position} is too large"))),
+            Value::Int(_) | Value::Uint(_) => {
+                return Err(wrong(format!("the integer at position {position} is too large")));
+            }
             other => return Err(not_a_number(position, other)),
         };
         if *shape.get_or_insert(row.shape()) != row.shape() {

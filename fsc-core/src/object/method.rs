@@ -111,8 +111,9 @@ macro_rules! methods {
 
 /// A type that a method's parameter can have.
 ///
-/// `Option<T>` may be left out, or be `null`. [`Value`] reads what computations may read; use [`Argument`] to keep or pass
-/// on what a client put in, so that an object which is no output does not become one.
+/// `Option<T>` may be left out, or be `null`. Values, numbers and texts are taken from what the client could have
+/// downloaded itself, so a method that answers or compares them gives nothing away. To compute on data that is no output,
+/// or to keep an object, take an [`Argument`], and say so with [`Argument::into_data`].
 pub trait Parameter: Sized {
     /// Takes the parameter `name` out of the call's arguments.
     fn take(bound: &mut Bound, name: &'static str) -> Result<Self, ObjectError>;
@@ -126,19 +127,27 @@ impl Parameter for Argument {
 
 impl Parameter for Value {
     fn take(bound: &mut Bound, name: &'static str) -> Result<Self, ObjectError> {
-        bound.value(name)
+        match bound.required(name)? {
+            Argument::Value(value) => Ok(value),
+            Argument::Object(object) => {
+                Err(ObjectError::argument(name, format!("must be a value, and a {} is none", object.kind())))
+            }
+        }
     }
 }
 
 impl Parameter for String {
     fn take(bound: &mut Bound, name: &'static str) -> Result<Self, ObjectError> {
-        bound.text(name)
+        match Value::take(bound, name)? {
+            Value::Text(text) => Ok(text),
+            _ => Err(ObjectError::argument(name, "must be a text")),
+        }
     }
 }
 
 impl Parameter for bool {
     fn take(bound: &mut Bound, name: &'static str) -> Result<Self, ObjectError> {
-        match bound.value(name)? {
+        match Value::take(bound, name)? {
             Value::Bool(truth) => Ok(truth),
             _ => Err(ObjectError::argument(name, "must be true or false")),
         }
@@ -148,7 +157,7 @@ impl Parameter for bool {
 impl Parameter for f64 {
     /// Integers are rounded to the nearest float.
     fn take(bound: &mut Bound, name: &'static str) -> Result<Self, ObjectError> {
-        match bound.value(name)? {
+        match Value::take(bound, name)? {
             Value::Float(number) => Ok(number),
             Value::Int(number) => Ok(number as Self),
             Value::Uint(number) => Ok(number as Self),
@@ -162,7 +171,7 @@ macro_rules! integer_parameters {
         impl Parameter for $integer {
             fn take(bound: &mut Bound, name: &'static str) -> Result<Self, ObjectError> {
                 let range = || ObjectError::argument(name, format!("must be from {} to {}", Self::MIN, Self::MAX));
-                match bound.value(name)? {
+                match Value::take(bound, name)? {
                     Value::Int(number) => Self::try_from(number).map_err(|_| range()),
                     Value::Uint(number) => Self::try_from(number).map_err(|_| range()),
                     _ => Err(ObjectError::argument(name, "must be an integer")),
@@ -267,6 +276,8 @@ impl<T: Into<Self>> From<Option<T>> for Reply {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use futures_util::FutureExt;
 
     use super::*;
@@ -294,12 +305,26 @@ mod tests {
 
     methods!(Greeter, "greeter", { greet(name, shout), async twin(), async caller(..), half(of, by) });
 
+    /// Data that may be computed on but not downloaded.
+    struct Hidden;
+
+    impl Object for Hidden {
+        fn kind(&self) -> &'static str {
+            "hidden"
+        }
+
+        fn data(&self) -> Option<Cow<'_, Value>> {
+            Some(Cow::Owned(text("secret")))
+        }
+    }
+
+    fn call_of(args: Vec<Argument>) -> Call {
+        Call { principal: Principal::new("alice"), args, kwargs: BTreeMap::new() }
+    }
+
     fn call(method: &str, args: &[Value], kwargs: &[(&str, Value)]) -> Result<Reply, ObjectError> {
-        let call = Call {
-            principal: Principal::new("alice"),
-            args: args.iter().cloned().map(Argument::Value).collect(),
-            kwargs: kwargs.iter().map(|(name, value)| ((*name).to_owned(), Argument::Value(value.clone()))).collect(),
-        };
+        let mut call = call_of(args.iter().cloned().map(Argument::Value).collect());
+        call.kwargs.extend(kwargs.iter().map(|(name, value)| ((*name).to_owned(), Argument::Value(value.clone()))));
         Arc::new(Greeter).attribute(method)?.call(call).now_or_never().expect("methods of a greeter wait for nothing")
     }
 
@@ -341,6 +366,13 @@ mod tests {
     fn no_answer_is_no_reply() {
         assert!(value(call("half", &[Value::Int(3), Value::Int(2)], &[])) == Value::Float(1.5));
         assert!(matches!(call("half", &[Value::Int(3), Value::Int(3)], &[]), Ok(Reply::None)));
+    }
+
+    #[test]
+    fn data_that_is_no_output_does_not_pass_as_a_value() {
+        let mut bound = call_of(vec![Argument::Object(Arc::new(Hidden))]).bind(["name"]).expect("one argument");
+        let refused = String::take(&mut bound, "name").expect_err("not an output");
+        assert!(matches!(refused, ObjectError::InvalidArgument { name: "name", .. }));
     }
 
     #[test]

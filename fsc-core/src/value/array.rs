@@ -218,6 +218,11 @@ pub struct Mixed {
 }
 
 impl Mixed {
+    /// The numbers as floats; the integers among them are small enough to be exact.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
     /// The number at `position`.
     pub fn get(&self, position: usize) -> Option<Value> {
         let value = *self.values.get(position)?;

@@ -266,6 +266,7 @@ mod tests {
     ///     print(f"({bits:#018x}, {f}, {round(Fraction(x) * 2**f)}),")  # round(): ties to even
     /// ```
     #[rustfmt::skip]
+    #[allow(clippy::unreadable_literal)] // as printed
     const RECORDED: [(u64, u32, i128); 48] = [
         (0x3fe0000000000000, 64, 9223372036854775808),
         (0x3be0000000000000, 64, 0),

@@ -1,0 +1,12 @@
+//! Services that are not computations: places where parties meet, and where they leave things.
+//!
+//! Everything here is bounded and expires: see [`shelf::Limits`]. What one client leaves, every client of the node that
+//! knows its name can find; that is what these services are for.
+
+pub mod barrier;
+pub mod broadcast;
+pub mod shelf;
+pub mod storage;
+
+#[cfg(test)]
+mod testing;
