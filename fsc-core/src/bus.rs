@@ -308,3 +308,6 @@ fn nothing_left(call: usize) -> Failure {
     let next = call + 1;
     Failure::new(400, format!("step {next}: nothing to go on with, for the call of step {call} answered nothing"))
 }
+
+#[cfg(test)]
+mod tests;

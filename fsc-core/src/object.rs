@@ -296,3 +296,60 @@ impl ObjectError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(args: &[i128], kwargs: &[(&str, Value)]) -> Call {
+        Call {
+            principal: Principal::new("somebody"),
+            args: args.iter().map(|number| Argument::Value(Value::Int(*number))).collect(),
+            kwargs: kwargs.iter().map(|(name, value)| ((*name).to_owned(), Argument::Value(value.clone()))).collect(),
+        }
+    }
+
+    #[test]
+    fn positions_and_names_reach_their_parameters() {
+        let mut bound = call(&[1], &[("c", Value::Int(3)), ("b", Value::Int(2))]).bind(["a", "b", "c"]).unwrap();
+        assert_eq!(["a", "b", "c"].map(|name| bound.value(name)), [1, 2, 3].map(|number| Ok(Value::Int(number))));
+    }
+
+    #[test]
+    fn more_positions_than_parameters_are_an_error() {
+        let error = call(&[1, 2], &[]).bind(["a"]).unwrap_err();
+        assert_eq!(error, ObjectError::TooManyArguments { at_most: 1, given: 2 });
+    }
+
+    #[test]
+    fn unknown_parameters_are_named() {
+        let error = call(&[], &[("z", Value::Null)]).bind(["a"]).unwrap_err();
+        assert_eq!(error, ObjectError::UnexpectedArgument { name: "z".to_owned() });
+    }
+
+    #[test]
+    fn parameters_given_twice_are_an_error() {
+        let error = call(&[1], &[("a", Value::Int(2))]).bind(["a"]).unwrap_err();
+        assert_eq!(error, ObjectError::argument("a", "given twice, by position and by name"));
+    }
+
+    #[test]
+    fn a_parameter_can_be_missing_only_if_it_is_optional() {
+        let mut bound = call(&[], &[]).bind(["a"]).unwrap();
+        assert_eq!(bound.optional_value("a"), Ok(None));
+        assert_eq!(bound.value("a"), Err(ObjectError::MissingArgument { name: "a" }));
+    }
+
+    #[test]
+    fn null_counts_as_not_given_where_it_may() {
+        let mut bound = call(&[], &[("a", Value::Null), ("b", Value::Null)]).bind(["a", "b"]).unwrap();
+        assert_eq!(bound.optional_value("a"), Ok(None));
+        assert_eq!(bound.value("b"), Ok(Value::Null));
+    }
+
+    #[test]
+    fn a_text_must_be_a_text() {
+        let mut bound = call(&[1], &[]).bind(["a"]).unwrap();
+        assert_eq!(bound.text("a"), Err(ObjectError::argument("a", "must be a text")));
+    }
+}

@@ -224,3 +224,76 @@ impl From<RegistryError> for Failure {
         Self::new(code, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named(&'static str);
+
+    impl Object for Named {
+        fn kind(&self) -> &'static str {
+            self.0
+        }
+    }
+
+    fn registry(names: &[&'static str]) -> Result<Registry, RegistryError> {
+        names
+            .iter()
+            .try_fold(Registry::default(), |registry, name| registry.with(name, describe(name), Arc::new(Named(name))))
+    }
+
+    fn describe(name: &str) -> Description {
+        Description::new([("namespace", "test"), ("microservice", name)])
+    }
+
+    fn require(entries: &[(&str, &str)]) -> BTreeMap<String, Value> {
+        entries.iter().map(|(key, text)| ((*key).to_owned(), Value::Text((*text).to_owned()))).collect()
+    }
+
+    fn found(registry: &Registry, requirements: &[(&str, &str)]) -> Result<&'static str, RegistryError> {
+        registry.find(&require(requirements)).map(|entry| entry.object.kind())
+    }
+
+    #[test]
+    fn entries_and_list_are_sorted_by_name() {
+        let registry = registry(&["b", "c", "a"]).unwrap();
+        assert_eq!(registry.entries().iter().map(|entry| &entry.name[..]).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(*registry.list(), ["a", "b", "c"].map(|name| describe(name).to_value()));
+    }
+
+    #[test]
+    fn the_list_is_made_once() {
+        let registry = registry(&["a"]).unwrap();
+        assert!(Arc::ptr_eq(&registry.list(), &registry.list()));
+    }
+
+    #[test]
+    fn every_requirement_must_be_met() {
+        let registry = registry(&["a", "b"]).unwrap();
+        assert_eq!(found(&registry, &[("microservice", "b")]), Ok("b"));
+        assert_eq!(found(&registry, &[("namespace", "test"), ("microservice", "b")]), Ok("b"));
+        assert_eq!(found(&registry, &[("namespace", "else"), ("microservice", "b")]), Err(RegistryError::NotFound));
+        assert_eq!(found(&registry, &[("microservice", "b"), ("version", "1")]), Err(RegistryError::NotFound));
+    }
+
+    #[test]
+    fn the_first_by_name_is_found_if_several_match() {
+        assert_eq!(found(&registry(&["b", "a"]).unwrap(), &[]), Ok("a"));
+        assert_eq!(found(&Registry::default(), &[]), Err(RegistryError::NotFound));
+    }
+
+    #[test]
+    fn names_and_descriptions_are_unique() {
+        let error = registry(&["a", "b", "a"]).unwrap_err();
+        assert_eq!(error, RegistryError::SameName { name: "a".to_owned() });
+        let error = registry(&["a"]).unwrap().with("b", describe("a"), Arc::new(Named("b"))).unwrap_err();
+        assert_eq!(error, RegistryError::SameDescription { one: "a".to_owned(), other: "b".to_owned() });
+    }
+
+    #[test]
+    fn descriptions_tell_values_of_different_types_apart() {
+        let description = Description::default().with("version", Value::Int(1));
+        assert!(!description.meets(&require(&[("version", "1")])));
+    }
+}

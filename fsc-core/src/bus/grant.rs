@@ -449,3 +449,121 @@ impl From<GrantError> for Failure {
         Self::new(code, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::Stored;
+    use crate::value::Value;
+
+    const NOW: Time = Time::START;
+
+    fn grants(quotas: Quotas) -> Grants {
+        let mut drawn = 0_u8;
+        Grants::new(
+            quotas,
+            Box::new(move || {
+                drawn += 1;
+                [drawn; 16]
+            }),
+        )
+    }
+
+    fn offer(kind: Kind, bytes: usize) -> Offer {
+        Offer { object: Arc::new(Stored(Value::Null)), rights: Rights::ALL, kind, bytes }
+    }
+
+    fn alice() -> Principal {
+        Principal::new("alice")
+    }
+
+    fn has(grants: &mut Grants, handle: Handle) -> bool {
+        grants.access(NOW, &alice(), handle).is_ok()
+    }
+
+    #[test]
+    fn handles_without_bytes_stay_when_bytes_are_needed() {
+        let mut grants = grants(Quotas { bytes: 10, ..Quotas::default() });
+        let light = grants.grant(NOW, &alice(), offer(Kind::Result, 0)).unwrap();
+        let heavy = grants.grant(NOW, &alice(), offer(Kind::Result, 10)).unwrap();
+        let last = grants.grant(NOW, &alice(), offer(Kind::Result, 10)).unwrap();
+        assert_eq!([light, heavy, last].map(|handle| has(&mut grants, handle)), [true, false, true]);
+    }
+
+    #[test]
+    fn nothing_is_let_go_for_what_does_not_fit_anyway() {
+        let mut grants = grants(Quotas { bytes: 10, handles: 1, ..Quotas::default() });
+        let result = grants.grant(NOW, &alice(), offer(Kind::Result, 10)).unwrap();
+        for kind in [Kind::Result, Kind::Upload] {
+            let error = grants.grant(NOW, &alice(), offer(kind, 11)).unwrap_err();
+            assert_eq!(error, GrantError::TooManyBytes { at_most: 10 });
+        }
+        assert!(has(&mut grants, result));
+    }
+
+    #[test]
+    fn a_quota_of_no_handles_grants_none() {
+        let mut grants = grants(Quotas { handles: 0, ..Quotas::default() });
+        let error = grants.grant(NOW, &alice(), offer(Kind::Result, 0)).unwrap_err();
+        assert_eq!(error, GrantError::TooManyHandles { at_most: 0 });
+    }
+
+    #[test]
+    fn sweeping_says_when_the_next_lease_ends() {
+        let mut grants = grants(Quotas { lease: Duration::from_secs(10), ..Quotas::default() });
+        let at = |seconds| Time::from_start(Duration::from_secs(seconds));
+        let first = grants.grant(at(0), &alice(), offer(Kind::Result, 0)).unwrap();
+        grants.grant(at(1), &alice(), offer(Kind::Upload, 0)).unwrap();
+        grants.access(at(5), &alice(), first).unwrap();
+        assert_eq!(grants.sweep(at(10)), Some(at(11)));
+        assert_eq!(grants.sweep(at(11)), Some(at(15)));
+        assert_eq!(grants.sweep(at(15)), None);
+        assert_eq!(grants.take_debris().len(), 2);
+    }
+
+    #[test]
+    fn a_principal_that_holds_nothing_takes_no_memory() {
+        let mut grants = grants(Quotas::default());
+        let handle = grants.grant(NOW, &alice(), offer(Kind::Upload, 5)).unwrap();
+        grants.begin_call(NOW, &alice(), 5).unwrap();
+        grants.release(NOW, &alice(), handle).unwrap();
+        assert_eq!(grants.principals(), 1);
+        grants.end_call(&alice(), 5);
+        assert_eq!(grants.principals(), 0);
+        assert!(grants.by_handle.is_empty() && grants.by_use.is_empty());
+    }
+
+    #[test]
+    fn a_refused_grant_leaves_nothing_behind() {
+        let mut grants = grants(Quotas { bytes: 10, calls: 0, ..Quotas::default() });
+        assert!(grants.grant(NOW, &alice(), offer(Kind::Upload, 11)).is_err());
+        assert!(grants.begin_call(NOW, &alice(), 0).is_err());
+        assert_eq!(grants.principals(), 0);
+    }
+
+    #[test]
+    fn a_handle_that_is_drawn_twice_is_drawn_again() {
+        let mut draws = [1, 1, 2].into_iter();
+        let source = Box::new(move || [draws.next().expect("no more than three draws"); 16]);
+        let mut grants = Grants::new(Quotas::default(), source);
+        let first = grants.grant(NOW, &alice(), offer(Kind::Result, 0)).unwrap();
+        let second = grants.grant(NOW, &alice(), offer(Kind::Result, 0)).unwrap();
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn a_hundred_thousand_grants_without_release_stay_within_the_quota() {
+        let mut grants = grants_at_random(Quotas { handles: 100, ..Quotas::default() });
+        for _ in 0..100_000 {
+            grants.grant(NOW, &alice(), offer(Kind::Result, 1)).unwrap();
+            drop(grants.take_debris());
+        }
+        assert_eq!(grants.by_handle.len(), 100);
+        assert_eq!(grants.by_use.len(), 100);
+        assert_eq!(grants.usage(&alice()), Usage { handles: 100, result_bytes: 100, ..Usage::default() });
+    }
+
+    fn grants_at_random(quotas: Quotas) -> Grants {
+        Grants::new(quotas, Box::new(crate::clock::random))
+    }
+}
