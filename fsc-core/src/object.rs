@@ -13,7 +13,7 @@ use crate::value::Value;
 
 mod method;
 
-pub use method::{Method, Parameter};
+pub use method::{IntoReply, Method, Parameter};
 
 /// A server-side object: the client holds a handle to it and uses it as if it were local.
 ///

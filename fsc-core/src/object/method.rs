@@ -2,31 +2,29 @@
 //!
 //! ```
 //! use std::sync::atomic::{AtomicU64, Ordering};
-//! use fsc_core::object::ObjectError;
 //!
 //! /// Counts; all clients of the node share the count.
 //! #[derive(Default)]
 //! struct Counter(AtomicU64);
 //!
 //! impl Counter {
-//!     fn add(&self, step: Option<u64>) -> Result<u64, ObjectError> {
+//!     fn add(&self, step: Option<u64>) -> u64 {
 //!         let step = step.unwrap_or(1);
-//!         Ok(self.0.fetch_add(step, Ordering::Relaxed).wrapping_add(step))
+//!         self.0.fetch_add(step, Ordering::Relaxed).wrapping_add(step)
 //!     }
 //!
-//!     async fn reset(&self) -> Result<(), ObjectError> {
+//!     fn reset(&self) {
 //!         self.0.store(0, Ordering::Relaxed);
-//!         Ok(())
 //!     }
 //! }
 //!
-//! fsc_core::methods!(Counter, "counter", { add(step), async reset() });
+//! fsc_core::methods!(Counter, "counter", { add(step), reset() });
 //! ```
 //!
-//! A client calls `counter.add(step=2)`, `counter.add(2)` or `counter.add()`.
+//! A client calls `counter.add(step=2)`, `counter.add(2)` or `counter.add()`. A method that may fail answers a
+//! `Result<_, ObjectError>`, and one that waits is listed as `async name(…)`.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -66,7 +64,7 @@ impl Object for Method {
 ///
 /// `methods!(Type, "kind", { name(parameter, …), async name(…), async name(..) })`. Parameters are bound by position and
 /// by name, as in Python; their types are [`Parameter`]s. A method takes `&self` or `self: Arc<Self>` and answers
-/// `Result<impl Into<Reply>, ObjectError>`. With `(..)` it takes the whole [`Call`] instead.
+/// anything that is [`IntoReply`]. With `(..)` it takes the whole [`Call`] instead of parameters.
 #[macro_export]
 macro_rules! methods {
     ($type:ty, $kind:literal, { $( $($word:ident)+ ( $($parameters:tt)* ) ),* $(,)? }) => {
@@ -93,7 +91,7 @@ macro_rules! methods {
     (@method $self:ident, $name:ident, $method:ident (..) ($($wait:tt)*)) => {
         if $name == stringify!($method) {
             return Ok($crate::object::Method::bind($self, |object: ::std::sync::Arc<Self>, call| async move {
-                object.$method(call)$($wait)*.map(::std::convert::Into::into)
+                $crate::object::IntoReply::into_reply(object.$method(call)$($wait)*)
             }));
         }
     };
@@ -103,7 +101,7 @@ macro_rules! methods {
                 #[allow(unused_mut, unused_variables)]
                 let mut bound = call.bind([$(stringify!($parameter)),*])?;
                 $( let $parameter = $crate::object::Parameter::take(&mut bound, stringify!($parameter))?; )*
-                object.$method($($parameter),*)$($wait)*.map(::std::convert::Into::into)
+                $crate::object::IntoReply::into_reply(object.$method($($parameter),*)$($wait)*)
             }));
         }
     };
@@ -195,88 +193,114 @@ impl<T: Parameter> Parameter for Option<T> {
     }
 }
 
-impl From<()> for Reply {
-    fn from((): ()) -> Self {
-        Self::None
+/// A type that a method can answer with; a method that may fail answers a `Result` of one.
+pub trait IntoReply {
+    /// The answer as a reply, or why there is none.
+    fn into_reply(self) -> Result<Reply, ObjectError>;
+}
+
+impl<T: IntoReply> IntoReply for Result<T, ObjectError> {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        self.and_then(T::into_reply)
     }
 }
 
-impl From<Value> for Reply {
-    /// `null` is no answer, as Python's `None`.
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Null => Self::None,
-            value => Self::Value(value),
+impl<T: IntoReply> IntoReply for Option<T> {
+    /// `None` is no answer, as Python's `None`.
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        self.map_or(Ok(Reply::None), T::into_reply)
+    }
+}
+
+impl IntoReply for Reply {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        Ok(self)
+    }
+}
+
+impl IntoReply for () {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        Ok(Reply::None)
+    }
+}
+
+impl IntoReply for Value {
+    /// `null` is no answer.
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        Ok(match self {
+            Self::Null => Reply::None,
+            value => Reply::Value(value),
+        })
+    }
+}
+
+impl IntoReply for Argument {
+    /// What the client put in, and no more.
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        match self {
+            Self::Value(value) => value.into_reply(),
+            Self::Object(object) => object.into_reply(),
         }
     }
 }
 
-impl From<Argument> for Reply {
-    fn from(argument: Argument) -> Self {
-        match argument {
-            Argument::Value(value) => value.into(),
-            object @ Argument::Object(_) => object.into_reply(),
+impl IntoReply for bool {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        Ok(Reply::Value(Value::Bool(self)))
+    }
+}
+
+impl IntoReply for String {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        Ok(Reply::Value(Value::Text(self)))
+    }
+}
+
+impl IntoReply for f64 {
+    /// NaN and infinities are errors: no client could read them.
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        if self.is_finite() {
+            Ok(Reply::Value(Value::Float(self)))
+        } else {
+            Err(ObjectError::Conflict { why: "the result is not a finite number".to_owned() })
         }
     }
 }
 
-impl From<bool> for Reply {
-    fn from(truth: bool) -> Self {
-        Self::Value(Value::Bool(truth))
+macro_rules! integer_replies {
+    ($($integer:ty),*) => { $(
+        impl IntoReply for $integer {
+            fn into_reply(self) -> Result<Reply, ObjectError> {
+                Ok(Reply::Value(Value::Int(self.into())))
+            }
+        }
+    )* };
+}
+
+integer_replies!(u32, i64, u64, i128);
+
+impl IntoReply for usize {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        (self as u64).into_reply()
     }
 }
 
-impl From<String> for Reply {
-    fn from(text: String) -> Self {
-        Self::Value(Value::Text(text))
+impl<T: Object> IntoReply for Arc<T> {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        Ok(Reply::Object(self))
     }
 }
 
-impl From<u64> for Reply {
-    fn from(number: u64) -> Self {
-        Self::Value(Value::Int(number.into()))
-    }
-}
-
-impl From<usize> for Reply {
-    fn from(number: usize) -> Self {
-        Self::from(number as u64)
-    }
-}
-
-impl From<i64> for Reply {
-    fn from(number: i64) -> Self {
-        Self::Value(Value::Int(number.into()))
-    }
-}
-
-impl From<BTreeMap<String, Value>> for Reply {
-    fn from(entries: BTreeMap<String, Value>) -> Self {
-        Self::Value(Value::Map(entries))
-    }
-}
-
-impl<T: Object> From<Arc<T>> for Reply {
-    fn from(object: Arc<T>) -> Self {
-        Self::Object(object)
-    }
-}
-
-impl From<Arc<dyn Object>> for Reply {
-    fn from(object: Arc<dyn Object>) -> Self {
-        Self::Object(object)
-    }
-}
-
-impl<T: Into<Self>> From<Option<T>> for Reply {
-    fn from(answer: Option<T>) -> Self {
-        answer.map_or(Self::None, T::into)
+impl IntoReply for Arc<dyn Object> {
+    fn into_reply(self) -> Result<Reply, ObjectError> {
+        Ok(Reply::Object(self))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
+    use std::collections::BTreeMap;
 
     use futures_util::FutureExt;
 
@@ -285,21 +309,23 @@ mod tests {
 
     struct Greeter;
 
+    // An example of each form.
+    #[allow(clippy::unused_self, clippy::unused_async, clippy::needless_pass_by_value)]
     impl Greeter {
-        fn greet(&self, name: String, shout: Option<bool>) -> Result<String, ObjectError> {
-            Ok(format!("hello {name}{}", if shout == Some(true) { "!" } else { "" }))
+        fn greet(&self, name: String, shout: Option<bool>) -> String {
+            format!("hello {name}{}", if shout == Some(true) { "!" } else { "" })
         }
 
-        async fn twin(self: Arc<Self>) -> Result<Arc<Self>, ObjectError> {
-            Ok(self)
+        async fn twin(self: Arc<Self>) -> Arc<Self> {
+            self
         }
 
         async fn caller(&self, call: Call) -> Result<String, ObjectError> {
             Ok(call.principal.name().to_owned())
         }
 
-        fn half(&self, of: f64, by: u32) -> Result<Option<Value>, ObjectError> {
-            Ok((by == 2).then_some(Value::Float(of / 2.0)))
+        fn half(&self, of: f64, by: u32) -> Option<f64> {
+            (by == 2).then_some(of / 2.0)
         }
     }
 
@@ -366,6 +392,12 @@ mod tests {
     fn no_answer_is_no_reply() {
         assert!(value(call("half", &[Value::Int(3), Value::Int(2)], &[])) == Value::Float(1.5));
         assert!(matches!(call("half", &[Value::Int(3), Value::Int(3)], &[]), Ok(Reply::None)));
+    }
+
+    #[test]
+    fn numbers_that_clients_cannot_read_are_errors() {
+        let overflow = f64::INFINITY.into_reply().expect_err("not finite");
+        assert!(matches!(overflow, ObjectError::Conflict { .. }));
     }
 
     #[test]

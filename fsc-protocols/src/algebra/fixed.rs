@@ -406,6 +406,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp)] // exactly that float is the claim
     fn sums_decode_to_the_nearest_float() {
         let fixed = Fixed::DEFAULT;
         assert_eq!(fixed.decode(1), 2f64.powi(-64));

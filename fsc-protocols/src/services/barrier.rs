@@ -4,6 +4,7 @@
 //! that nobody uses for an hour are forgotten.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -114,9 +115,9 @@ impl BarrierInstance {
 methods!(BarrierInstance, "barrier", { arrive(party), arrived(), depart(party), departed(), reset() });
 
 fn add(parties: &mut BTreeMap<Key, Charge>, party: Key, budget: &Arc<Budget>) -> Result<(), ObjectError> {
-    if !parties.contains_key(&party) {
-        let charge = budget.charge(&party, 0)?;
-        parties.insert(party, charge);
+    if let Entry::Vacant(place) = parties.entry(party) {
+        let charge = budget.charge(place.key(), 0)?;
+        place.insert(charge);
     }
     Ok(())
 }

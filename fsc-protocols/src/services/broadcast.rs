@@ -53,8 +53,8 @@ impl Broadcast {
     }
 
     /// The message; nothing if there is none yet.
-    fn receive(&self, uuid: Key) -> Result<Option<Argument>, ObjectError> {
-        Ok(lock(&self.messages).find(&uuid).cloned())
+    fn receive(&self, uuid: Key) -> Option<Argument> {
+        lock(&self.messages).find(&uuid).cloned()
     }
 
     fn delete(&self, uuid: Key) -> Result<(), ObjectError> {
