@@ -151,7 +151,9 @@ pub fn transcripts_are_indistinguishable<P: Lawful>(
         for shift in [0, 4] {
             let count = |transcripts: &[Vec<u8>]| {
                 let mut bins = [0.0; 16];
-                transcripts.iter().for_each(|bytes| bins[usize::from(bytes[position] >> shift & 15)] += 1.0);
+                for bytes in transcripts {
+                    bins[usize::from(bytes[position] >> shift & 15)] += 1.0;
+                }
                 bins
             };
             let chi_square = chi_square(&count(&one), &count(&other));

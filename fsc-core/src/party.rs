@@ -50,11 +50,11 @@ impl Party {
         room: Arc<Mutex<Room>>,
     ) -> Self {
         let parties = pair_keys.len();
-        let [a, b, c, d, e, f, g, h, ..] = path;
+        let (channel, _) = path.split_first_chunk().expect("32 bytes are at least 8");
         Self {
             me,
             path,
-            channel: Channel(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            channel: Channel(u64::from_le_bytes(*channel)),
             forks: 0,
             rng: ChaCha20Rng::from_seed(*blake3::keyed_hash(seed, &path).as_bytes()),
             pair_keys,
@@ -87,6 +87,7 @@ impl Party {
     }
 
     /// A party for a sub-protocol, with a channel and randomness of its own. All parties must fork in the same order.
+    #[must_use]
     pub fn fork(&mut self, label: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("fsc v1 fork");
         hasher.update(&self.path).update(&self.forks.to_le_bytes()).update(label.as_bytes());
@@ -208,6 +209,7 @@ pub trait Share: Sized + Send {
     fn to_wire(&self, passage: &Passage) -> Bytes;
 
     /// A share of the same shape that holds nothing yet.
+    #[must_use]
     fn blank(&self) -> Self;
 
     /// Adds another party's bytes to this share.
@@ -312,13 +314,11 @@ impl Future for Receive<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
         let mut room = lock(self.room);
-        match room.take(&self.key) {
-            Some(payload) => Poll::Ready(payload),
-            None => {
-                room.waiting.insert(self.key, context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(payload) = room.take(&self.key) {
+            return Poll::Ready(payload);
         }
+        room.waiting.insert(self.key, context.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -96,8 +96,11 @@ impl Chain {
 
     /// Asks for all steps, and for a handle to what they lead to; `None` if the last call answered nothing.
     pub async fn hold(self) -> Result<Option<Representation>, ApiError> {
-        match self.api.send(self.steps).await? {
-            Answer::Handle(handle) => Ok(Some(Representation(Arc::new(Held { api: self.api, handle })))),
+        let Self { api, held, steps } = self;
+        let answer = api.send(steps).await?;
+        drop(held);
+        match answer {
+            Answer::Handle(handle) => Ok(Some(Representation(Arc::new(Held { api, handle })))),
             Answer::None => Ok(None),
             other => Err(ApiError::unexpected("a handle", &other)),
         }
@@ -106,7 +109,10 @@ impl Chain {
     /// Asks for all steps, and for the content of what they lead to.
     pub async fn download(mut self) -> Result<Value, ApiError> {
         self.steps.push(Step::Download);
-        match self.api.send(self.steps).await? {
+        let Self { api, held, steps } = self;
+        let answer = api.send(steps).await?;
+        drop(held);
+        match answer {
             Answer::Object(value) => Ok(value),
             other => Err(ApiError::unexpected("an object", &other)),
         }

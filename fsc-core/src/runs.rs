@@ -52,7 +52,7 @@ impl Default for Limits {
             waiting: 16_384,
             waiting_bytes: 64 << 20,
             heavy_bytes: 1 << 20,
-            key_lifetime: Duration::from_secs(600),
+            key_lifetime: Duration::from_mins(10),
             unsealed_peers: false,
         }
     }
@@ -148,7 +148,9 @@ impl Runs {
     /// Cancels all runs, as a node does that stops.
     pub fn cancel_all(&self) {
         let live: Vec<_> = self.desk().live.values().flatten().cloned().collect();
-        live.iter().for_each(|live| live.cancel());
+        for live in live {
+            live.cancel();
+        }
     }
 
     fn check(&self, network: &Network) -> Result<(), ObjectError> {

@@ -70,7 +70,7 @@ pub struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { joining: Duration::from_secs(60), silence: Duration::from_secs(60), backlog_bytes: 1 << 30 }
+        Self { joining: Duration::from_mins(1), silence: Duration::from_mins(1), backlog_bytes: 1 << 30 }
     }
 }
 
@@ -212,13 +212,17 @@ impl RunError {
     /// The class of the error, as an HTTP status.
     pub fn code(&self) -> u16 {
         match self {
-            Self::Mismatch { .. } | Self::TwoFaced { .. } | Self::Cancelled => 409,
+            Self::Mismatch { .. }
+            | Self::TwoFaced { .. }
+            | Self::Cancelled
+            | Self::Protocol(ProtocolError::NoResult { .. } | ProtocolError::Output { .. }) => 409,
             Self::Absent { .. } | Self::Silent { .. } => 504,
             Self::Lost { .. } => 503,
-            Self::Corrupt { .. } | Self::BadHello { .. } | Self::Flood { .. } => 502,
+            Self::Corrupt { .. }
+            | Self::BadHello { .. }
+            | Self::Flood { .. }
+            | Self::Protocol(ProtocolError::Malformed { .. }) => 502,
             Self::Stopped { code, .. } => *code,
-            Self::Protocol(ProtocolError::Malformed { .. }) => 502,
-            Self::Protocol(ProtocolError::NoResult { .. } | ProtocolError::Output { .. }) => 409,
             Self::Broken(_) => 500,
         }
     }

@@ -21,6 +21,10 @@ use crate::secret::Secret;
 use crate::session::{Deadlines, Outcome, Session, Setup};
 use crate::transport::{Address, Batch};
 
+mod stage;
+
+pub use stage::{HandClock, Nowhere, environment};
+
 /// What goes wrong on the way. Probabilities are per envelope.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {

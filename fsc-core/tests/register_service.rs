@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fsc_core::clock::{BoxFuture, Runtime, Time};
 use fsc_core::object::Object;
 use fsc_core::registry::{Description, Environment, Registry, RegistryError, Service};
+use fsc_core::sim::HandClock;
 use fsc_core::value::Value;
 
 struct Greeter(&'static str);
@@ -31,27 +31,8 @@ mod elsewhere {
     }
 }
 
-/// Time stands still, and nothing runs.
-struct Still;
-
-impl Runtime for Still {
-    fn now(&self) -> Time {
-        Time::START
-    }
-
-    fn sleep_until(&self, _: Time) -> BoxFuture<()> {
-        Box::pin(std::future::pending())
-    }
-
-    fn spawn(&self, _: BoxFuture<()>) {}
-
-    fn offload(&self, _: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
-        Box::pin(std::future::pending())
-    }
-}
-
 fn environment() -> Arc<Environment> {
-    Arc::new(Environment { runtime: Arc::new(Still) })
+    fsc_core::sim::environment(HandClock::new())
 }
 
 #[test]

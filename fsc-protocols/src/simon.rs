@@ -48,8 +48,8 @@ impl Simon {
             Some(Value::Bool(wait)) => wait,
             Some(_) => return Err(ObjectError::argument("wait", "must be true or false")),
         };
-        let task = Task::new(&self.environment, function, parameters, network, None)?;
-        task.take(data)?;
+        let task = Task::new(&self.environment, &function, parameters, network, None)?;
+        task.input(data)?;
         task.launch(&bound.principal)?;
         if !wait {
             return Ok(Reply::Object(Arc::new(task)));
@@ -58,35 +58,44 @@ impl Simon {
         Ok(Reply::Value(run.outcome().await?))
     }
 
-    async fn create_task(&self, call: Call) -> Result<Arc<Task>, ObjectError> {
-        let mut bound = call.bind(["microprotocol", "network", "parameters", "task_id", "parent"])?;
-        let function = bound.text("microprotocol")?;
-        let network = Participation::read(bound.value("network")?)?;
-        let parameters = bound.optional_value("parameters")?.unwrap_or_default();
-        let id = match bound.optional("task_id") {
-            None => new_task_id(),
-            Some(id) => text(id.into_data("task_id")?, "task_id")?,
-        };
-        Ok(Arc::new(Task::new(&self.environment, function, parameters, network, Some(id))?))
+    fn create_task(
+        &self,
+        microprotocol: String,
+        network: Value,
+        parameters: Option<Value>,
+        task_id: Option<String>,
+        parent: Option<Value>,
+    ) -> Result<Arc<Task>, ObjectError> {
+        if parent.is_some() {
+            return Err(ObjectError::argument("parent", "tasks have no parents here"));
+        }
+        let network = Participation::read(network)?;
+        let id = task_id.unwrap_or_else(|| Handle::from_random(fsc_core::clock::random()).to_string());
+        let parameters = parameters.unwrap_or_default();
+        Ok(Arc::new(Task::new(&self.environment, &microprotocol, parameters, network, Some(id))?))
     }
 
-    async fn join_task(&self, call: Call) -> Result<Arc<Task>, ObjectError> {
-        let mut bound = call.bind(["invitation", "network"])?;
-        let Value::Map(mut invitation) = bound.value("invitation")? else {
-            return Err(ObjectError::argument("invitation", "must be what a task's invite() answered"));
+    fn join_task(&self, invitation: Value, network: Value) -> Result<Arc<Task>, ObjectError> {
+        let wrong = |why: &str| ObjectError::argument("invitation", why);
+        let Value::Map(mut invitation) = invitation else {
+            return Err(wrong("must be what a task's invite() answered"));
         };
-        let mut entry = |name: &str| {
-            let missing = || ObjectError::argument("invitation", format!("it lacks {name}"));
-            invitation.remove(name).ok_or_else(missing)
+        let (Some(Value::Text(id)), Some(Value::Text(function))) =
+            (invitation.remove("task_id"), invitation.remove("microprotocol"))
+        else {
+            return Err(wrong("its task_id and its microprotocol must be texts"));
         };
-        let (id, function) = (text(entry("task_id")?, "invitation")?, text(entry("microprotocol")?, "invitation")?);
-        let parameters = entry("parameters").unwrap_or_default();
-        let network = Participation::read(bound.value("network")?)?;
-        Ok(Arc::new(Task::new(&self.environment, function, parameters, network, Some(id))?))
+        let parameters = invitation.remove("parameters").unwrap_or_default();
+        let network = Participation::read(network)?;
+        Ok(Arc::new(Task::new(&self.environment, &function, parameters, network, Some(id))?))
     }
 }
 
-methods!(Simon, "Simon service", { async compute(..), async create_task(..), async join_task(..) });
+methods!(Simon, "Simon service", {
+    async compute(..),
+    create_task(microprotocol, network, parameters, task_id, parent),
+    join_task(invitation, network),
+});
 
 /// One party's part in a computation, before, during and after.
 struct Task {
@@ -106,12 +115,12 @@ impl Task {
     /// A task; `id` names the rendezvous of a task that was created explicitly, the network's uuid that of a computation.
     fn new(
         environment: &Arc<Environment>,
-        function: String,
+        function: &str,
         parameters: Value,
         network: Participation,
         id: Option<String>,
     ) -> Result<Self, ObjectError> {
-        let Some(protocol) = environment.protocols.find(&function) else {
+        let Some(protocol) = environment.protocols.find(function) else {
             let known = environment.protocols.names();
             return Err(ObjectError::NotFound { what: format!("no such function; this node has {known}") });
         };
@@ -156,7 +165,7 @@ impl Task {
         }
     }
 
-    async fn start(&self, call: Call) -> Result<(), ObjectError> {
+    fn start(&self, call: Call) -> Result<(), ObjectError> {
         let principal = call.bind([])?.principal;
         self.launch(&principal)
     }
@@ -180,9 +189,9 @@ impl Task {
         Ok(())
     }
 
-    fn progress(&self) -> Result<Value, ObjectError> {
+    fn progress(&self) -> Value {
         let Ok(run) = self.run() else {
-            return Ok(Value::map([("phase", Value::Text("collecting".to_owned()))]));
+            return Value::map([("phase", Value::Text("collecting".to_owned()))]);
         };
         let progress = run.progress();
         let phase = match progress.phase {
@@ -190,12 +199,12 @@ impl Task {
             Phase::Running => "running",
             Phase::Ended => "ended",
         };
-        Ok(Value::map([
+        Value::map([
             ("phase", Value::Text(phase.to_owned())),
             ("waiting_for", Value::List(progress.waiting_for.into_iter().map(Value::from).collect())),
             ("sent_bytes", Value::from(progress.sent.bytes)),
             ("expected_bytes", Value::from(progress.expected.bytes)),
-        ]))
+        ])
     }
 
     fn result(&self) -> Result<Option<Value>, ObjectError> {
@@ -225,8 +234,8 @@ impl Task {
 
 methods!(Task, "task", {
     invite(),
-    async input(..),
-    async start(..),
+    input(data),
+    start(..),
     progress(),
     result(),
     cancel(),
@@ -281,15 +290,4 @@ fn joined(pieces: Vec<Argument>) -> Result<Value, ObjectError> {
         }
     }
     Ok(Value::List(items))
-}
-
-fn new_task_id() -> String {
-    Handle::from_random(fsc_core::clock::random()).to_string()
-}
-
-fn text(value: Value, name: &'static str) -> Result<String, ObjectError> {
-    match value {
-        Value::Text(text) => Ok(text),
-        _ => Err(ObjectError::argument(name, "must be a text")),
-    }
 }

@@ -151,15 +151,14 @@ impl Params {
         let out_of_range = |error: FixedError| wrong(error.to_string());
         match data {
             Value::Array(array) if array.shape().len() > 1 => return Err(nested(0)),
-            Value::Array(array) => match (self.kind, array.numbers()) {
-                (Kind::Float64, Numbers::Float(numbers)) => {
+            Value::Array(array) => {
+                if let (Kind::Float64, Numbers::Float(numbers)) = (self.kind, array.numbers()) {
                     numbers.iter().try_for_each(|number| sum.add_float(*number)).map_err(out_of_range)?;
-                }
-                _ => {
+                } else {
                     let mut numbers = array.iter().enumerate();
                     numbers.try_for_each(|(position, number)| self.add(&mut sum, position, &number))?;
                 }
-            },
+            }
             Value::List(items) => {
                 let mut items = items.iter().enumerate();
                 items.try_for_each(|(position, item)| self.add(&mut sum, position, item))?;

@@ -12,42 +12,13 @@ use async_trait::async_trait;
 
 use super::policy::{Open, Refusal, Rules};
 use super::*;
-use crate::clock::BoxFuture;
 use crate::object::ObjectError;
 use crate::registry::Description;
+use crate::sim::HandClock;
 
 mod model;
 
 const LEASE: Duration = Duration::from_mins(10);
-
-/// A clock that goes when it is told to.
-#[derive(Default)]
-struct FakeRuntime(Mutex<Time>);
-
-impl FakeRuntime {
-    fn advance(&self, span: Duration) {
-        let mut now = self.0.lock().unwrap();
-        *now = *now + span;
-    }
-}
-
-impl Runtime for FakeRuntime {
-    fn now(&self) -> Time {
-        *self.0.lock().unwrap()
-    }
-
-    fn sleep_until(&self, _: Time) -> BoxFuture<()> {
-        Box::pin(pending())
-    }
-
-    fn spawn(&self, _: BoxFuture<()>) {
-        unreachable!("the bus starts no tasks");
-    }
-
-    fn offload(&self, _: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
-        unreachable!("the bus offloads nothing");
-    }
-}
 
 /// An object whose attributes are tools.
 #[derive(Default)]
@@ -137,7 +108,7 @@ impl Drop for Echoing {
 /// A bus with its clock.
 struct World {
     bus: Arc<Bus>,
-    runtime: Arc<FakeRuntime>,
+    runtime: Arc<HandClock>,
     calls: Arc<AtomicUsize>,
 }
 
@@ -150,7 +121,7 @@ impl World {
         let calls = Arc::new(AtomicUsize::new(0));
         let toolbox = Arc::new(Toolbox { calls: calls.clone() });
         let registry = Registry::default().with("Toolbox", toolbox_description(), toolbox).unwrap();
-        let runtime = Arc::new(FakeRuntime::default());
+        let runtime = Arc::new(HandClock::default());
         let mut drawn = 0_u128;
         let source = Box::new(move || {
             drawn += 1;

@@ -131,10 +131,12 @@ mod tests {
     use fsc_core::value::Value;
 
     use super::*;
-    use crate::services::testing::{Clock, call, is_limit, is_not_found, object, text, value};
+    use fsc_core::sim::HandClock;
 
-    fn service() -> (Arc<dyn Object>, Arc<Clock>) {
-        let clock = Clock::new();
+    use crate::services::testing::{call, is_limit, is_not_found, object, text, value};
+
+    fn service() -> (Arc<dyn Object>, Arc<HandClock>) {
+        let clock = HandClock::new();
         let runtime: Arc<dyn Runtime> = clock.clone();
         (Arc::new(Barrier::new(&runtime, LIMITS)), clock)
     }
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn barriers_and_parties_are_bounded() {
-        let runtime: Arc<dyn Runtime> = Clock::new();
+        let runtime: Arc<dyn Runtime> = HandClock::new();
         let service: Arc<dyn Object> = Arc::new(Barrier::new(&runtime, Limits { entries: 3, ..LIMITS }));
         let barrier = object(call(&service, "create", &[Value::Int(0)]));
         call(&barrier, "arrive", &[Value::Int(0)]).unwrap();

@@ -70,10 +70,12 @@ mod tests {
     use fsc_core::object::Reply;
 
     use super::*;
-    use crate::services::testing::{Clock, Secret, call, call_with, is_limit, is_not_found, text, value};
+    use fsc_core::sim::HandClock;
 
-    fn service() -> (Arc<dyn Object>, Arc<Clock>) {
-        let clock = Clock::new();
+    use crate::services::testing::{Secret, call, call_with, is_limit, is_not_found, text, value};
+
+    fn service() -> (Arc<dyn Object>, Arc<HandClock>) {
+        let clock = HandClock::new();
         let runtime: Arc<dyn Runtime> = clock.clone();
         (Arc::new(Broadcast::new(&runtime, LIMITS)), clock)
     }
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn large_messages_are_refused_and_the_old_one_stays() {
-        let runtime: Arc<dyn Runtime> = Clock::new();
+        let runtime: Arc<dyn Runtime> = HandClock::new();
         let service: Arc<dyn Object> = Arc::new(Broadcast::new(&runtime, Limits { bytes: 1000, ..LIMITS }));
         call(&service, "send", &[text("run"), Value::Int(1)]).unwrap();
         assert!(is_limit(&call(&service, "send", &[text("run"), text(&"x".repeat(1000))])));

@@ -223,12 +223,12 @@ fn value_size(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::services::testing::Clock;
+    use fsc_core::sim::HandClock;
 
     const LIMITS: Limits = Limits { entries: 3, bytes: 1000, idle: Duration::from_secs(160) };
 
-    fn shelf() -> (Shelf<u8>, Arc<Clock>) {
-        let clock = Clock::new();
+    fn shelf() -> (Shelf<u8>, Arc<HandClock>) {
+        let clock = HandClock::new();
         let runtime: Arc<dyn Runtime> = clock.clone();
         (Shelf::new(&Budget::new(LIMITS), &runtime), clock)
     }

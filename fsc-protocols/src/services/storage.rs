@@ -116,10 +116,12 @@ mod tests {
     use fsc_core::value::Value;
 
     use super::*;
-    use crate::services::testing::{Clock, Secret, call, call_with, is_limit, is_not_found, object, text, value};
+    use fsc_core::sim::HandClock;
 
-    fn service() -> (Arc<dyn Object>, Arc<Clock>) {
-        let clock = Clock::new();
+    use crate::services::testing::{Secret, call, call_with, is_limit, is_not_found, object, text, value};
+
+    fn service() -> (Arc<dyn Object>, Arc<HandClock>) {
+        let clock = HandClock::new();
         (Arc::new(KeyValueStorage::new(clock.clone(), LIMITS)), clock)
     }
 
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn all_storages_share_one_bound() {
-        let runtime = Clock::new();
+        let runtime = HandClock::new();
         let service: Arc<dyn Object> = Arc::new(KeyValueStorage::new(runtime, Limits { bytes: 2000, ..LIMITS }));
         let first = object(call(&service, "create", &[text("first")]));
         let second = object(call(&service, "create", &[text("second")]));

@@ -1,50 +1,14 @@
-//! What the tests of services share: a clock that is set by hand, and calls as clients make them.
+//! What the tests of services share: calls as clients make them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use fsc_core::bus::Principal;
-use fsc_core::clock::{BoxFuture, Runtime, Time};
 use fsc_core::object::{Argument, Call, Object, ObjectError, Reply};
 use fsc_core::value::Value;
-
-use super::shelf::lock;
-
-/// A clock that stands still until it is advanced. Services start no tasks, so it runs none.
-pub(super) struct Clock(Mutex<Time>);
-
-impl Clock {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::default()))
-    }
-
-    pub(super) fn advance(&self, span: Duration) {
-        let mut now = lock(&self.0);
-        *now = *now + span;
-    }
-}
-
-impl Runtime for Clock {
-    fn now(&self) -> Time {
-        *lock(&self.0)
-    }
-
-    fn sleep_until(&self, _: Time) -> BoxFuture<()> {
-        panic!("services do not wait")
-    }
-
-    fn spawn(&self, _: BoxFuture<()>) {
-        panic!("services start no tasks")
-    }
-
-    fn offload(&self, _: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
-        panic!("services do no heavy work")
-    }
-}
 
 /// Data that may be computed on but not downloaded.
 pub(super) struct Secret;

@@ -57,7 +57,9 @@ impl Mask {
             }
             let (blocks, _) = bytemuck::cast_slice_mut::<u128, u8>(mask).as_chunks_mut::<16>();
             self.cipher.encrypt_blocks(aes::Block::cast_slice_from_core_mut(blocks));
-            mask.iter_mut().for_each(|element| *element = u128::from_le(*element));
+            for element in mask.iter_mut() {
+                *element = u128::from_le(*element);
+            }
             combine(chunk, mask);
         }
     }
