@@ -134,25 +134,22 @@ impl Task {
     }
 
     /// What other parties need to join.
-    fn invite(&self) -> Result<Value, ObjectError> {
-        Ok(Value::map([
+    fn invite(&self) -> Value {
+        let parameters = match &self.parameters {
+            Value::Null => Value::Map(BTreeMap::new()),
+            given => given.clone(),
+        };
+        Value::map([
             ("task_id", Value::Text(self.network.uuid.clone())),
             ("microprotocol", Value::Text(self.protocol.name().to_owned())),
             ("invitation_id", Value::Null),
-            (
-                "parameters",
-                if self.parameters == Value::Null { Value::Map(BTreeMap::new()) } else { self.parameters.clone() },
-            ),
+            ("parameters", parameters),
             ("parent", Value::Null),
-        ]))
+        ])
     }
 
-    async fn input(&self, call: Call) -> Result<(), ObjectError> {
-        let data = call.bind(["data"])?.required("data")?;
-        self.take(data)
-    }
-
-    fn take(&self, data: Argument) -> Result<(), ObjectError> {
+    /// Takes a piece of input; several pieces count as one list.
+    fn input(&self, data: Argument) -> Result<(), ObjectError> {
         match &mut *self.state() {
             State::Collecting(pieces) if pieces.len() >= MOST_INPUTS => {
                 Err(ObjectError::Limit { what: format!("a task takes at most {MOST_INPUTS} inputs") })
