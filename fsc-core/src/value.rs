@@ -12,10 +12,15 @@ pub mod cbor;
 mod convert;
 pub mod json;
 mod parse;
+#[cfg(test)]
+mod testing;
 
 pub use array::{Array, BadBytes, Inexact, Mixed, NotFinite, Numbers, WrongShape};
 pub use convert::{ConvertError, Place, from_value, to_value};
 pub use parse::{Limits, ParseError};
+
+/// The one entry of the map that stands for a handle.
+const HANDLE_KEY: &str = "representation_uuid";
 
 /// A value: what a client uploads, passes as an argument, or downloads.
 ///
@@ -251,4 +256,32 @@ fn exact(number: u128) -> Option<f64> {
     let significant = number.checked_shr(number.trailing_zeros()).unwrap_or_default();
     // At most 53 significant bits: the cast drops none of them.
     (significant < 1 << f64::MANTISSA_DIGITS).then_some(number as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_f64_takes_exact_numbers_only() {
+        assert_eq!(Value::Int(-(1 << 53)).as_f64(), Some(-9_007_199_254_740_992.0));
+        assert_eq!(Value::Int((1 << 53) + 1).as_f64(), None);
+        assert_eq!(Value::Int(i128::MIN).as_f64(), Some(-(2_f64.powi(127))));
+        assert_eq!(Value::Int(i128::MAX).as_f64(), None);
+        assert_eq!(Value::Uint(1 << 127).as_f64(), Some(2_f64.powi(127)));
+        assert_eq!(Value::Int(0).as_f64(), Some(0.0));
+        assert_eq!(Value::from("1").as_f64(), None);
+    }
+
+    #[test]
+    fn unsigned_integers_are_normalised() {
+        assert_eq!(Value::from(7_u128), Value::Int(7));
+        assert_eq!(Value::from(u128::MAX), Value::Uint(u128::MAX));
+    }
+
+    #[test]
+    fn floats_are_finite() {
+        assert!(Value::float(f64::NAN).is_err());
+        assert_eq!(Value::float(1.5), Ok(Value::Float(1.5)));
+    }
 }

@@ -115,15 +115,34 @@ impl Array {
 
     /// The numbers in row-major order, a value for each.
     pub fn iter(&self) -> impl Iterator<Item = Value> + '_ {
-        (0..self.len()).map_while(|position| self.get(position))
+        (0..self.len()).filter_map(|position| self.get(position))
     }
 
     /// The items along the first dimension, as nested lists have them: numbers, or arrays of one dimension less.
-    pub fn items(&self) -> impl ExactSizeIterator<Item = Value> + '_ {
-        let inner = self.shape.get(1..).unwrap_or_default();
+    pub fn items(&self) -> impl Iterator<Item = Value> + '_ {
+        (0..self.count()).map_while(|position| self.item(position))
+    }
+
+    /// How many items there are along the first dimension.
+    pub fn count(&self) -> usize {
+        self.shape.first().copied().unwrap_or_default()
+    }
+
+    /// The item at `position` along the first dimension.
+    pub fn item(&self, position: usize) -> Option<Value> {
+        let inner = self.shape.get(1..).filter(|inner| !inner.is_empty());
+        let Some(inner) = inner else { return self.get(position) };
+        if position >= self.count() {
+            return None;
+        }
         let width: usize = inner.iter().product();
-        let count = self.shape.first().copied().unwrap_or_default();
-        (0..count).map(move |item| self.item(item * width, width, inner))
+        let mut numbers = Builder::default();
+        let start = position * width;
+        for number in (start..start + width).filter_map(|position| self.get(position)) {
+            // What fitted into the whole array fits into a part of it.
+            let _ = numbers.push(&number);
+        }
+        Some(Value::Array(Self { shape: inner.into(), ..numbers.finish() }))
     }
 
     /// The numbers as floats, copied only if some are integers. An integer that binary64 can't hold is an error.
@@ -169,19 +188,6 @@ impl Array {
 
     fn flat(len: usize, elements: Elements) -> Self {
         Self { shape: Arc::new([len]), elements }
-    }
-
-    /// The item that begins at `start` in row-major order; `inner` is its shape and `width` its size.
-    fn item(&self, start: usize, width: usize, inner: &[usize]) -> Value {
-        if inner.is_empty() {
-            return self.get(start).unwrap_or_default();
-        }
-        let mut numbers = Builder::default();
-        for number in (start..start + width).filter_map(|position| self.get(position)) {
-            // What fitted into the whole array fits into a part of it.
-            let _ = numbers.push(&number);
-        }
-        Value::Array(Self { shape: inner.into(), ..numbers.finish() })
     }
 }
 
@@ -283,6 +289,52 @@ pub enum BadBytes {
     NotFinite(#[from] NotFinite),
 }
 
+/// Takes the items of a list one by one: an array as long as all are numbers that fit, a list of values otherwise.
+pub(super) enum Items {
+    Dense(Builder),
+    List(Vec<Value>),
+}
+
+impl Items {
+    pub(super) fn new() -> Self {
+        Self::Dense(Builder::default())
+    }
+
+    /// Takes an item. `spend` is asked before values are made of what was dense; the error is its own.
+    pub(super) fn push<E>(&mut self, value: Value, mut spend: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Self::Dense(numbers) => {
+                if numbers.push(&value).is_err() {
+                    spend(numbers.len() + 1)?;
+                    let mut items: Vec<Value> = std::mem::take(numbers).finish().iter().collect();
+                    items.push(value);
+                    *self = Self::List(items);
+                }
+            }
+            Self::List(items) => {
+                spend(1)?;
+                items.push(value);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Dense(numbers) => numbers.len(),
+            Self::List(items) => items.len(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Value {
+        match self {
+            Self::Dense(numbers) if numbers.len() == 0 => Value::List(Vec::new()),
+            Self::Dense(numbers) => Value::Array(numbers.finish()),
+            Self::List(items) => Value::List(items),
+        }
+    }
+}
+
 /// Takes numbers one by one and finds the densest array that holds them as they were written.
 #[derive(Default)]
 pub(super) struct Builder(Held);
@@ -298,10 +350,10 @@ enum Held {
 
 /// The value is no number, or not one that an array holds beside those it has.
 #[derive(Debug, PartialEq)]
-pub(super) struct DoesNotFit;
+struct DoesNotFit;
 
 impl Builder {
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match &self.0 {
             Held::Nothing => 0,
             Held::Float(numbers) => numbers.len(),
@@ -310,7 +362,7 @@ impl Builder {
         }
     }
 
-    pub(super) fn push(&mut self, value: &Value) -> Result<(), DoesNotFit> {
+    fn push(&mut self, value: &Value) -> Result<(), DoesNotFit> {
         match value {
             Value::Float(number) => self.push_f64(*number),
             Value::Int(number) => self.push_i64(i64::try_from(*number).map_err(|_| DoesNotFit)?),
@@ -319,7 +371,7 @@ impl Builder {
     }
 
     /// Takes a finite float.
-    pub(super) fn push_f64(&mut self, number: f64) -> Result<(), DoesNotFit> {
+    fn push_f64(&mut self, number: f64) -> Result<(), DoesNotFit> {
         match &mut self.0 {
             Held::Nothing => self.0 = Held::Float(vec![number]),
             Held::Float(numbers) => numbers.push(number),
@@ -332,7 +384,7 @@ impl Builder {
         Ok(())
     }
 
-    pub(super) fn push_i64(&mut self, number: i64) -> Result<(), DoesNotFit> {
+    fn push_i64(&mut self, number: i64) -> Result<(), DoesNotFit> {
         match &mut self.0 {
             Held::Nothing => self.0 = Held::Int(vec![number]),
             Held::Int(numbers) => numbers.push(number),
@@ -347,7 +399,7 @@ impl Builder {
     }
 
     /// The array of what was taken.
-    pub(super) fn finish(self) -> Array {
+    fn finish(self) -> Array {
         match self.0 {
             Held::Nothing => Array::from_i64(Vec::new()),
             Held::Float(numbers) => Array::flat(numbers.len(), Elements::Float(Arc::new(numbers))),
@@ -467,7 +519,8 @@ mod tests {
         let address = numbers.as_ptr();
         let array = Array::from_f64(numbers).unwrap();
         assert_eq!(array.le_bytes().unwrap().as_ptr().cast(), address);
-        assert_eq!(array.reshape(vec![10, 10]).unwrap().into_f64().unwrap().as_ptr(), address);
+        let again = array.reshape(vec![10, 10]).unwrap().into_f64().unwrap();
+        assert_eq!(again.as_ptr(), address);
     }
 
     #[test]
@@ -508,6 +561,7 @@ mod tests {
         let array = Array::from_i64((0..6).collect()).reshape(vec![2, 3]).unwrap();
         let rows: Vec<Value> = array.items().collect();
         assert_eq!(rows, [vec![0, 1, 2], vec![3, 4, 5]].map(|row| Value::Array(Array::from_i64(row))));
+        assert_eq!(array.item(2), None);
         assert_eq!(Array::from_i64(vec![7]).items().collect::<Vec<_>>(), [Value::Int(7)]);
     }
 

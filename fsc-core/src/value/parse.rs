@@ -1,5 +1,9 @@
 //! What parsers of values share: bounds and errors.
 
+use std::collections::BTreeMap;
+
+use super::{HANDLE_KEY, NotAHandle, Value};
+
 /// How much structure a document may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -124,5 +128,13 @@ impl Budget {
 
     pub(super) fn leave(&mut self) {
         self.depth_left += 1;
+    }
+}
+
+/// The value of a map with these entries: a handle, if it has that shape.
+pub(super) fn map_or_handle(entries: BTreeMap<String, Value>) -> Result<Value, NotAHandle> {
+    match entries.get(HANDLE_KEY) {
+        Some(Value::Text(text)) if entries.len() == 1 => text.parse().map(Value::Handle),
+        _ => Ok(Value::Map(entries)),
     }
 }
