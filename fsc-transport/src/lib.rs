@@ -1,1 +1,16 @@
-//! x
+//! What carries requests and mail: within a process, and over HTTP.
+//!
+//! * [`local`]: a hub of nodes in one process; carries bytes all the same.
+//! * [`http`]: the server that speaks the client contract (`api/openapi.yaml`), and the client to it.
+//! * [`carriers`]: one transport out of several, chosen by the address's scheme.
+//! * [`runtime`]: the node's surroundings on tokio.
+
+pub mod carriers;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod local;
+pub mod runtime;
+
+pub use carriers::Carriers;
+pub use local::Hub;
+pub use runtime::TokioRuntime;
