@@ -272,7 +272,9 @@ mod tests {
 
     fn bytes(envelopes: &[Envelope]) -> Vec<u8> {
         let mut batch = Batch::default();
-        envelopes.iter().for_each(|envelope| envelope.encode_into(&mut batch));
+        for envelope in envelopes {
+            envelope.encode_into(&mut batch);
+        }
         batch.pieces.concat()
     }
 

@@ -36,6 +36,7 @@ pub fn build(environment: &Arc<Environment>) -> Arc<dyn Object> {
     Arc::new(Simon { environment: Arc::clone(environment) })
 }
 
+#[allow(clippy::needless_pass_by_value)] // a method that clients call owns its arguments
 impl Simon {
     async fn compute(&self, call: Call) -> Result<Reply, ObjectError> {
         let mut bound = call.bind(["microprotocol", "data", "network", "parameters", "wait"])?;
