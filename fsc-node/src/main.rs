@@ -1,1 +1,63 @@
-fn main() {}
+//! `fsc`: a node of federated secure computing.
+//!
+//! ```text
+//!   main      the command line
+//!   ├─ serve  one node: configuration, transports, signals
+//!   └─ demo   three nodes on this machine, and what they compute together
+//! ```
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod config;
+mod demo;
+mod serve;
+
+/// Compute on joint data without showing it to one another.
+///
+/// Every data owner runs a node (`fsc serve`). Programs talk to their own node over HTTP, and the nodes run the
+/// cryptography among themselves. To see it at work: `fsc demo`.
+#[derive(Parser)]
+#[command(name = "fsc", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a node until it is stopped (SIGTERM or Ctrl-C)
+    Serve(serve::Options),
+    /// Show three hospitals compute a joint statistic without showing one another their data
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Demo(options) => demo::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error and what caused it.
+#[allow(clippy::print_stderr)]
+fn complain(error: &dyn std::error::Error) {
+    eprintln!("fsc: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("     because: {error}");
+        cause = error.source();
+    }
+}
+
+/// What can go wrong in a command: its message is for the person at the terminal.
+type Outcome = Result<(), Box<dyn std::error::Error>>;

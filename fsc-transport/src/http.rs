@@ -21,6 +21,7 @@ mod server;
 mod service;
 mod wire;
 
+pub use ::http::HeaderValue;
 pub use client::{ClientConfig, HttpTransport};
 pub use config::{Access, Limits, Origins, ServerConfig, Tokens};
 pub use routes::{ROUTES, Route};

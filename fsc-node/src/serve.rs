@@ -1,0 +1,102 @@
+//! `fsc serve`: one node, from its configuration to its end.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use fsc_core::clock::Runtime;
+use fsc_core::node::Node;
+use fsc_core::transport::Handler;
+use fsc_transport::TokioRuntime;
+use fsc_transport::http::{ClientConfig, HttpTransport, Server};
+use tracing_subscriber::EnvFilter;
+
+use crate::Outcome;
+use crate::config::Config;
+
+/// How often an idle node lets go of what its clients forgot.
+const SWEEP: Duration = Duration::from_secs(10);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where to listen, as 127.0.0.1:8001; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// The configuration file (TOML); `fsc` runs without one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs a node until it is told to stop.
+pub(crate) fn run(options: &Options) -> Outcome {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_env("FSC_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .init();
+    silence_panics();
+    let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    fsc_protocols::link();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(options.listen, &config))
+}
+
+async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
+    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
+    let transport = Arc::new(HttpTransport::new(ClientConfig::default()));
+    let node = Node::builder(Arc::clone(&runtime), transport)
+        .policy(config.policy.clone())
+        .quotas(config.quotas())
+        .limits(config.runs())
+        .build()?;
+    let stop = stop_signal()?;
+    let handler: Arc<dyn Handler> = node.clone();
+    let server = Server::bind(config.server(listen)?, handler).await?;
+    announce(server.local_addr())?;
+    tokio::spawn(sweep(Arc::clone(&node), runtime));
+    server
+        .run(async {
+            stop.await;
+            // Clients that wait for a result get an error that says so, and peers are told.
+            node.runs().cancel_all();
+        })
+        .await;
+    Ok(())
+}
+
+/// The one line on standard output, by which scripts know that the node is ready.
+#[allow(clippy::print_stdout)]
+fn announce(address: SocketAddr) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()
+}
+
+/// Completes at SIGTERM or SIGINT.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+async fn sweep(node: Arc<Node>, runtime: Arc<dyn Runtime>) {
+    loop {
+        runtime.sleep_until(runtime.now() + SWEEP).await;
+        node.bus().sweep();
+    }
+}
+
+/// A panic's text may quote what it choked on; the place is enough to find the error.
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        tracing::error!("internal error (panic) at {place}");
+    }));
+}
