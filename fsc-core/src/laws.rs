@@ -17,7 +17,7 @@ use crate::value::Value;
 const TRIES: u64 = 12;
 
 /// How often two transcripts are drawn to be told apart.
-const TRANSCRIPTS: usize = 400;
+const TRANSCRIPTS: usize = 160;
 
 /// A protocol that knows examples of itself and can tell a right result.
 pub trait Lawful: Protocol<Input: Clone> {

@@ -87,7 +87,9 @@ mod tests {
             let shares = Additive::split(secret.clone(), parties, &mut ChaCha20Rng::seed_from_u64(seed));
             prop_assert_eq!(shares.len(), parties);
             let mut sum = Additive::new(vec![0; secret.len()]);
-            shares.iter().for_each(|share| sum.add(share));
+            for share in &shares {
+                sum.add(share);
+            }
             prop_assert_eq!(sum.0, secret);
         }
     }
