@@ -319,6 +319,14 @@ impl Items {
         Ok(())
     }
 
+    /// Takes a float if all items so far are floats; a short cut of [`Items::push`].
+    #[inline]
+    pub(super) fn push_float(&mut self, number: f64) -> bool {
+        let Self::Dense(Builder(Held::Float(numbers))) = self else { return false };
+        numbers.push(number);
+        true
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Dense(numbers) => numbers.len(),

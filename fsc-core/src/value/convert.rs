@@ -472,8 +472,10 @@ impl Sequence {
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), ConvertError> {
-        let item = item.serialize(ToValue).map_err(|error| error.at(Place::Item(self.items.len())))?;
-        self.items.push(item, |_| Ok(()))
+        match item.serialize(ToValue).map_err(|error| error.at(Place::Item(self.items.len())))? {
+            Value::Float(number) if self.items.push_float(number) => Ok(()),
+            item => self.items.push(item, |_| Ok(())),
+        }
     }
 
     fn finish(self) -> Value {
@@ -601,8 +603,12 @@ impl<'de> Deserializer<'de> for FromValue {
             }
             Value::Array(array) => {
                 let count = array.count();
-                let mut position = 0..count;
-                visit_items(count, std::iter::from_fn(move || array.item(position.next()?)), visitor)
+                match array.numbers() {
+                    Numbers::Float(numbers) if numbers.len() == count => {
+                        visit_items(count, numbers.iter().copied().map(Value::Float), visitor)
+                    }
+                    _ => visit_items(count, array.items(), visitor),
+                }
             }
             Value::List(items) => visit_items(items.len(), items.into_iter(), visitor),
             Value::Map(entries) => visit_map(entries, &[], visitor),
@@ -611,6 +617,7 @@ impl<'de> Deserializer<'de> for FromValue {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConvertError> {
         match self.0 {
+            Value::Float(number) => visitor.visit_f64(number),
             Value::Int(_) | Value::Uint(_) => visitor.visit_f64(self.0.as_f64().ok_or(ConvertError::Inexact)?),
             _ => self.deserialize_any(visitor),
         }
