@@ -128,8 +128,10 @@ impl<'a> Parser<'a> {
         let mut left = self.read(Decoder::array)?;
         let mut items = Items::new();
         while self.more(&mut left)? {
-            let item = self.value()?;
-            items.push(item, |nodes| self.budget.spend(nodes))?;
+            match self.value() {
+                Ok(number) if items.take(&number) => {}
+                item => items.push(item?, |nodes| self.budget.spend(nodes))?,
+            }
         }
         self.budget.leave();
         Ok(items.finish())

@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, forward_to_des
 
 use super::array::{Array, Items, Numbers};
 use super::parse::map_or_handle;
-use super::{HANDLE_KEY, NotAHandle, NotFinite, Value};
+use super::{HANDLE_KEY, NotAHandle, Value};
 
 /// The value of `content`: sequences of numbers become arrays, structs and maps become maps.
 pub fn to_value<T: Serialize + ?Sized>(content: &T) -> Result<Value, ConvertError> {
@@ -121,12 +121,6 @@ impl fmt::Display for Place {
             Self::Field(name) => write!(f, "{name}"),
             Self::Item(position) => write!(f, "item {position}"),
         }
-    }
-}
-
-impl From<NotFinite> for ConvertError {
-    fn from(_: NotFinite) -> Self {
-        Self::NotFinite
     }
 }
 
@@ -352,8 +346,9 @@ impl Serializer for ToValue {
         self.serialize_f64(number.into())
     }
 
+    #[inline]
     fn serialize_f64(self, number: f64) -> Result<Value, ConvertError> {
-        Ok(Value::float(number)?)
+        if number.is_finite() { Ok(Value::Float(number)) } else { Err(ConvertError::NotFinite) }
     }
 
     fn serialize_bool(self, value: bool) -> Result<Value, ConvertError> {
@@ -472,9 +467,10 @@ impl Sequence {
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), ConvertError> {
-        match item.serialize(ToValue).map_err(|error| error.at(Place::Item(self.items.len())))? {
-            Value::Float(number) if self.items.push_float(number) => Ok(()),
-            item => self.items.push(item, |_| Ok(())),
+        match item.serialize(ToValue) {
+            Ok(number) if self.items.take(&number) => Ok(()),
+            Ok(item) => self.items.push(item, |_| Ok(())),
+            Err(error) => Err(error.at(Place::Item(self.items.len()))),
         }
     }
 

@@ -227,7 +227,8 @@ impl Parser<'_> {
         let position = self.json.current_index();
         match self.json.known_number(first) {
             Ok(NumberAny::Int(NumberInt::Int(number))) => Ok(Value::from(number)),
-            Ok(NumberAny::Float(number)) => Value::float(number).map_err(|_| ParseError::NotFinite { position }),
+            Ok(NumberAny::Float(number)) if number.is_finite() => Ok(Value::Float(number)),
+            Ok(NumberAny::Float(_)) => Err(ParseError::NotFinite { position }),
             Err(JiterError { error_type: JiterErrorType::JsonError(JsonErrorType::NumberOutOfRange), .. }) => {
                 self.wide_integer(first)
             }
@@ -249,10 +250,9 @@ impl Parser<'_> {
         let mut items = Items::new();
         let mut next = self.json.known_array()?;
         while let Some(first) = next {
-            match self.value(first)? {
-                // Nearly all numbers of long lists are floats after floats.
-                Value::Float(number) if items.push_float(number) => {}
-                item => items.push(item, |nodes| self.budget.spend(nodes))?,
+            match self.value(first) {
+                Ok(number) if items.take(&number) => {}
+                item => items.push(item?, |nodes| self.budget.spend(nodes))?,
             }
             next = self.json.array_step()?;
         }
