@@ -382,6 +382,7 @@ impl Builder {
     }
 
     /// Takes a finite float.
+    #[inline]
     fn push_f64(&mut self, number: f64) -> Result<(), DoesNotFit> {
         match &mut self.0 {
             Held::Nothing => self.0 = Held::Float(vec![number]),
@@ -395,6 +396,7 @@ impl Builder {
         Ok(())
     }
 
+    #[inline]
     fn push_i64(&mut self, number: i64) -> Result<(), DoesNotFit> {
         match &mut self.0 {
             Held::Nothing => self.0 = Held::Int(vec![number]),
