@@ -67,7 +67,7 @@ pub fn to_vec(value: &Value) -> Vec<u8> {
 
 /// The document of a value in pieces of about 64 KiB, written as they are asked for.
 ///
-/// The pieces together are what [`write`] writes. A key of a map is never split.
+/// The pieces together are what [`write()`] writes. A key of a map is never split.
 pub struct Chunks {
     /// What is still to be written, the next on top.
     open: Vec<Open>,
