@@ -45,7 +45,9 @@ impl Wire {
 
     /// Prepares a replacement if `buffer` is an answer that has no body and should have one.
     fn replaces(&mut self, buffer: &[u8]) -> bool {
-        if self.instead.is_none() && let Some(answer) = with_body(buffer) {
+        if self.instead.is_none()
+            && let Some(answer) = with_body(buffer)
+        {
             self.pulse.leave_unread();
             self.instead = Some(Instead { answer, written: 0, stands_for: buffer.len() });
         }
@@ -79,7 +81,9 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let [only] = buffers && self.replaces(only) {
+        if let [only] = buffers
+            && self.replaces(only)
+        {
             return self.poll_instead(cx);
         }
         let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, buffers));
@@ -122,10 +126,9 @@ fn with_body(answer: &[u8]) -> Option<String> {
     }
     let (line, body) = match status.get(..2)? {
         b"14" => ("414 URI Too Long", r#"{"code":414,"message":"the path is too long"}"#),
-        b"31" => (
-            "431 Request Header Fields Too Large",
-            r#"{"code":431,"message":"the headers are too many or too long"}"#,
-        ),
+        b"31" => {
+            ("431 Request Header Fields Too Large", r#"{"code":431,"message":"the headers are too many or too long"}"#)
+        }
         _ => ("400 Bad Request", r#"{"code":400,"message":"not an HTTP request"}"#),
     };
     Some(format!(

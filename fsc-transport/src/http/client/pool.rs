@@ -178,8 +178,7 @@ impl Pool {
             return Ok(Link::Many(link));
         }
         let io = TokioIo::new(self.connect().await?);
-        let (link, connection) =
-            http1::handshake(io).await.map_err(|error| self.unreachable(error.to_string()))?;
+        let (link, connection) = http1::handshake(io).await.map_err(|error| self.unreachable(error.to_string()))?;
         tokio::spawn(connection);
         Ok(Link::One(link))
     }
@@ -315,4 +314,3 @@ async fn reap(idle: Weak<Idle>) {
         tokio::time::sleep_until(next).await;
     }
 }
-

@@ -103,7 +103,8 @@ async fn keep_watching(pool: Arc<Pool>, see: watch::Sender<Seen>) {
         };
         let since = Instant::now();
         until_closed(held).await;
-        pause = if since.elapsed() < BRIEF { (pause * 2).clamp(Duration::from_millis(1), BRIEF) } else { Duration::ZERO };
+        pause =
+            if since.elapsed() < BRIEF { (pause * 2).clamp(Duration::from_millis(1), BRIEF) } else { Duration::ZERO };
         sleep(pause).await;
     }
 }
