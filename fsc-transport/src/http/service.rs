@@ -1,7 +1,6 @@
 //! One request and its answer.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -251,10 +250,7 @@ impl Exchange<'_> {
     }
 
     async fn arguments(&self, body: &mut Incoming) -> Result<Arguments, Refusal> {
-        match self.document(body).await? {
-            Value::Null => Ok(Arguments { args: Vec::new(), kwargs: BTreeMap::new() }),
-            document => Ok(codec::arguments(document)?),
-        }
+        Ok(codec::arguments(self.document(body).await?)?)
     }
 
     /// The body as a value; no body is `null`.
