@@ -249,32 +249,44 @@ impl Options {
 fn dense(data: Value) -> Result<Array, ObjectError> {
     match data {
         Value::Array(array) => Ok(array),
-        number @ (Value::Int(_) | Value::Float(_)) => dense(Value::List(vec![number])),
+        Value::Float(number) => Array::from_f64(vec![number]).map_err(|error| wrong(error.to_string())),
+        Value::Int(number) => Ok(Array::from_i64(vec![i64::try_from(number).map_err(|_| too_large(0))?])),
         Value::List(rows) => stack(&rows),
         other => Err(not_a_number(0, &other)),
     }
 }
 
-/// Rows of one length as a matrix. A list of plain numbers that is no [`Array`] holds an integer beyond 64 bits.
+/// Rows of one shape, one above the other.
 fn stack(rows: &[Value]) -> Result<Array, ObjectError> {
-    let mut numbers = Vec::new();
-    let mut shape = None;
-    for (position, row) in rows.iter().enumerate() {
-        let row = match row {
-            Value::Array(row) => row,
-            Value::Int(_) | Value::Uint(_) => {
-                return Err(wrong(format!("the integer at position {position} is too large")));
-            }
-            other => return Err(not_a_number(position, other)),
-        };
-        if *shape.get_or_insert(row.shape()) != row.shape() {
-            return Err(wrong(format!("row {position} has another length than the rows before it")));
-        }
-        numbers.extend_from_slice(&row.to_f64().map_err(|error| wrong(error.to_string()))?);
+    let rows: Vec<&Array> =
+        rows.iter().enumerate().map(|(position, row)| row_of(position, row)).collect::<Result<_, _>>()?;
+    let shape = rows.first().map_or(&[][..], |row| row.shape());
+    if let Some(position) = rows.iter().position(|row| row.shape() != shape) {
+        return Err(wrong(format!("row {position} has another length than the rows before it")));
     }
-    let shape = std::iter::once(rows.len()).chain(shape.into_iter().flatten().copied()).collect();
-    let array = Array::from_f64(numbers).map_err(|error| wrong(error.to_string()))?;
-    array.reshape(shape).map_err(|error| wrong(error.to_string()))
+    let stacked = if rows.iter().all(|row| matches!(row.numbers(), Numbers::Int(_))) {
+        let numbers: Result<Vec<_>, _> = rows.iter().map(|row| row.to_i64()).collect();
+        Array::from_i64(numbers.map_err(|error| wrong(error.to_string()))?.concat())
+    } else {
+        let numbers: Result<Vec<_>, _> = rows.iter().map(|row| row.to_f64()).collect();
+        let numbers = numbers.map_err(|error| wrong(error.to_string()))?.concat();
+        Array::from_f64(numbers).map_err(|error| wrong(error.to_string()))?
+    };
+    let shape = std::iter::once(rows.len()).chain(shape.iter().copied()).collect();
+    stacked.reshape(shape).map_err(|error| wrong(error.to_string()))
+}
+
+/// A list of plain numbers that is no [`Array`] holds an integer beyond 64 bits.
+fn row_of(position: usize, row: &Value) -> Result<&Array, ObjectError> {
+    match row {
+        Value::Array(row) => Ok(row),
+        Value::Int(_) | Value::Uint(_) => Err(too_large(position)),
+        other => Err(not_a_number(position, other)),
+    }
+}
+
+fn too_large(position: usize) -> ObjectError {
+    wrong(format!("there is an integer beyond 64 bits at position {position} or after it"))
 }
 
 fn nested(position: usize) -> ObjectError {
@@ -282,9 +294,12 @@ fn nested(position: usize) -> ObjectError {
 }
 
 fn not_a_number(position: usize, item: &Value) -> ObjectError {
-    wrong(format!("there is a {} at position {position}, where a number is expected", item.kind()))
+    wrong(format!("there is {} at position {position}, where a number is expected", item.kind()))
 }
 
 fn wrong(why: impl Into<String>) -> ObjectError {
     ObjectError::argument("data", why)
 }
+
+#[cfg(test)]
+mod tests;
