@@ -209,8 +209,8 @@ impl Pool {
         if let Some(content_type) = call.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        if let Some(token) = &self.config.token {
-            request = request.header(header::AUTHORIZATION, token.clone());
+        if let Some(authorization) = &self.config.authorization {
+            request = request.header(header::AUTHORIZATION, authorization.clone());
         }
         request.body(Outgoing::new(call.body.clone()))
     }
