@@ -101,13 +101,13 @@ async fn chain_is_one_round_trip() {
 async fn cbor_is_read_and_answered_when_asked_for() {
     let server = Running::start().await;
     let body = cbor::to_vec(&Value::map([("args", Value::List(vec!["x".into()]))]));
-    let head = format!(
+    let preamble = format!(
         "PUT /representations HTTP/1.1\r\nhost: x\r\ncontent-type: application/cbor\r\naccept: application/cbor\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );
     let mut raw = server.connect().await;
-    let heard = raw.ask(&[head.as_bytes(), &body].concat()).await;
+    let heard = raw.ask(&[preamble.as_bytes(), &body].concat()).await;
     assert_eq!(heard.headers["content-type"], "application/cbor");
     let answer = cbor::parse(&heard.body, &Limits::default()).unwrap();
     let uuid = answer.entry("uuid").and_then(Value::as_text).unwrap();
@@ -127,12 +127,12 @@ async fn raw_arrays_go_both_ways() {
     let server = Running::start().await;
     let array = Array::from_f64((0..6_i32).map(|i| f64::from(i) / 3.0).collect()).unwrap();
     let bytes = array.le_bytes().unwrap();
-    let head = format!(
+    let preamble = format!(
         "PUT /representations HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.fsc.array; dtype=f64; shape=2x3\r\n\
          content-length: {}\r\n\r\n",
         bytes.len()
     );
-    let handle = server.connect().await.ask(&[head.as_bytes(), &bytes].concat()).await.text("uuid");
+    let handle = server.connect().await.ask(&[preamble.as_bytes(), &bytes].concat()).await.text("uuid");
     let path = format!("/representation/{handle}");
     let heard = server.ask(&with_headers("GET", &path, "accept: application/vnd.fsc.array\r\n", "")).await;
     assert_eq!(heard.headers["content-type"], "application/vnd.fsc.array; dtype=f64; shape=2x3");

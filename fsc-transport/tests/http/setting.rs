@@ -247,7 +247,7 @@ impl Raw {
     }
 
     async fn more(&mut self) -> Option<()> {
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = vec![0; 16 << 10];
         let read = timeout(SOON, self.tcp.read(&mut buffer)).await.expect("the server says something or closes");
         let read = read.ok().filter(|read| *read > 0)?;
         self.ahead.extend_from_slice(&buffer[..read]);

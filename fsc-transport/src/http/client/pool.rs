@@ -189,7 +189,7 @@ impl Pool {
             Link::One(link) => link.try_send_request(request).await,
             Link::Many(link) => link.try_send_request(request).await,
         };
-        let (head, mut body) = response.map_err(unanswered)?.into_parts();
+        let (head, mut body) = response.map_err(|error| unanswered(&error))?.into_parts();
         let media = Media::of(&head.headers);
         let body = read(&mut body, self.config.answer).await?;
         if let Link::One(link) = link {
@@ -245,7 +245,7 @@ impl Pool {
     }
 }
 
-fn unanswered<B>(error: TrySendError<B>) -> Unanswered {
+fn unanswered<B>(error: &TrySendError<B>) -> Unanswered {
     let why = error.error().to_string();
     Unanswered { why, unsent: error.message().is_some() || error.error().is_canceled() }
 }
