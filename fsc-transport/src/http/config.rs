@@ -148,7 +148,7 @@ impl Default for Limits {
             head_patience: Duration::from_secs(10),
             body_patience: Duration::from_secs(20),
             body_rate: 16 << 10,
-            idle_patience: Duration::from_secs(120),
+            idle_patience: Duration::from_mins(2),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             streams: 256,

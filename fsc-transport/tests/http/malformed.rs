@@ -100,7 +100,6 @@ fn bodies() -> Vec<Case> {
         case("an unknown entry", r#"{"args":[1],"more":1}"#),
         case("nothing to store", r#"{"args":[]}"#),
         case("a handle that is none", r#"{"args":[{"representation_uuid":"x"}]}"#),
-        case("a handle of the wrong type", r#"{"args":[{"representation_uuid":17}]}"#),
     ]
 }
 

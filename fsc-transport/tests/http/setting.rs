@@ -19,16 +19,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A node that stores values, and has a top-level object that answers with its arguments.
 #[derive(Default)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     objects: Mutex<BTreeMap<Handle, (Principal, Thing)>>,
-    pub requests: Mutex<Vec<Request>>,
-    pub mail: Mutex<Vec<(Origin, Bytes)>>,
-    pub life: AtomicU8,
-    pub pause: Mutex<Duration>,
+    pub(crate) requests: Mutex<Vec<Request>>,
+    pub(crate) mail: Mutex<Vec<(Origin, Bytes)>>,
+    pub(crate) life: AtomicU8,
+    pub(crate) pause: Mutex<Duration>,
 }
 
 /// An object on the shelf.
@@ -40,11 +40,11 @@ enum Thing {
 }
 
 impl Shelf {
-    pub fn with_life(life: u8) -> Arc<Self> {
+    pub(crate) fn with_life(life: u8) -> Arc<Self> {
         Arc::new(Self { life: life.into(), ..Self::default() })
     }
 
-    pub fn objects(&self) -> usize {
+    pub(crate) fn objects(&self) -> usize {
         self.objects.lock().unwrap().len()
     }
 
@@ -126,19 +126,19 @@ impl Object for Closed {
 }
 
 /// A server that runs until it is stopped or dropped.
-pub struct Running {
-    pub at: SocketAddr,
-    pub shelf: Arc<Shelf>,
+pub(crate) struct Running {
+    pub(crate) at: SocketAddr,
+    pub(crate) shelf: Arc<Shelf>,
     stop: Option<oneshot::Sender<()>>,
-    pub task: JoinHandle<()>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 impl Running {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(ServerConfig::default(), Arc::default()).await
     }
 
-    pub async fn with(config: ServerConfig, shelf: Arc<Shelf>) -> Self {
+    pub(crate) async fn with(config: ServerConfig, shelf: Arc<Shelf>) -> Self {
         let server = Server::bind(config, Arc::clone(&shelf) as _).await.unwrap();
         let at = server.local_addr();
         let (stop, stopped) = oneshot::channel();
@@ -146,56 +146,56 @@ impl Running {
         Self { at, shelf, stop: Some(stop), task }
     }
 
-    pub fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         format!("http://{}", self.at).parse().unwrap()
     }
 
-    pub async fn connect(&self) -> Raw {
+    pub(crate) async fn connect(&self) -> Raw {
         let tcp = TcpStream::connect(self.at).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         Raw { tcp, ahead: Vec::new() }
     }
 
     /// One request on a connection of its own.
-    pub async fn ask(&self, request: &str) -> Heard {
+    pub(crate) async fn ask(&self, request: &str) -> Heard {
         self.connect().await.ask(request.as_bytes()).await
     }
 
     /// Asks the server to stop, without waiting.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
     }
 
     /// Ends the server as a killed process would: at once, connections included.
-    pub async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;
     }
 }
 
 /// A connection that sends whatever bytes it is given.
-pub struct Raw {
-    pub tcp: TcpStream,
+pub(crate) struct Raw {
+    pub(crate) tcp: TcpStream,
     ahead: Vec<u8>,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub struct Heard {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: Vec<u8>,
+pub(crate) struct Heard {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Raw {
-    pub async fn ask(&mut self, bytes: &[u8]) -> Heard {
+    pub(crate) async fn ask(&mut self, bytes: &[u8]) -> Heard {
         // A server may refuse, and stop reading, before it has everything.
         let _ = timeout(SOON, self.tcp.write_all(bytes)).await.expect("the server reads");
         self.hear().await.expect("an answer")
     }
 
     /// The next answer; `None` if the connection ends before one.
-    pub async fn hear(&mut self) -> Option<Heard> {
+    pub(crate) async fn hear(&mut self) -> Option<Heard> {
         let end = loop {
             if let Some(end) = find(&self.ahead, b"\r\n\r\n") {
                 break end;
@@ -218,7 +218,7 @@ impl Raw {
     }
 
     /// Whether the server closes the connection, soon.
-    pub async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         self.more().await.is_none()
     }
 
@@ -247,7 +247,7 @@ impl Raw {
     }
 
     async fn more(&mut self) -> Option<()> {
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = vec![0; 16 << 10];
         let read = timeout(SOON, self.tcp.read(&mut buffer)).await.expect("the server says something or closes");
         let read = read.ok().filter(|read| *read > 0)?;
         self.ahead.extend_from_slice(&buffer[..read]);
@@ -256,16 +256,16 @@ impl Raw {
 }
 
 impl Heard {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json::parse(&self.body, &Limits::default()).unwrap()
     }
 
-    pub fn text(&self, key: &str) -> String {
+    pub(crate) fn text(&self, key: &str) -> String {
         self.json().entry(key).and_then(Value::as_text).unwrap().to_owned()
     }
 
     /// Asserts that this is a well-formed error of that status.
-    pub fn assert_error(&self, status: u16, what: &str) {
+    pub(crate) fn assert_error(&self, status: u16, what: &str) {
         assert_eq!(self.status, status, "{what}: {}", String::from_utf8_lossy(&self.body));
         assert_eq!(self.json().entry("code").and_then(Value::as_usize), Some(status.into()), "{what}");
         assert!(!self.text("message").is_empty(), "{what}");
@@ -274,11 +274,11 @@ impl Heard {
 }
 
 /// A request with a JSON body, if one is given.
-pub fn request(method: &str, path: &str, body: &str) -> String {
+pub(crate) fn request(method: &str, path: &str, body: &str) -> String {
     with_headers(method, path, "content-type: application/json\r\n", body)
 }
 
-pub fn with_headers(method: &str, path: &str, headers: &str, body: &str) -> String {
+pub(crate) fn with_headers(method: &str, path: &str, headers: &str, body: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
 }
 
