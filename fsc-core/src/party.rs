@@ -116,14 +116,14 @@ impl Party {
     /// The next message from `from`.
     pub async fn recv(&mut self, from: usize) -> Result<Bytes, ProtocolError> {
         let key = self.next_from(from);
-        Ok(Receive { room: &self.room, key }.await)
+        Ok(Receive { room: Arc::clone(&self.room), key }.await)
     }
 
     /// Says the same to all others, and hears one message from each; in order of place, mine in its place.
     pub async fn exchange(&mut self, mine: Bytes) -> Result<Vec<Bytes>, ProtocolError> {
         let mut all = vec![Bytes::new(); self.parties()];
         self.send_all(&mine);
-        self.hear_each(|from, theirs| {
+        self.hear_each(1, |from, _, theirs| {
             all[from] = theirs;
             Ok(())
         })
@@ -135,13 +135,12 @@ impl Party {
     /// Reveals a shared value to all parties.
     pub async fn open<S: Share>(&mut self, share: S) -> Result<S::Opened, ProtocolError> {
         let mut sum = share;
-        let mine = sum.to_wire(&Passage(()));
-        self.send_all(&mine);
-        drop(mine);
-        self.hear_each(|party, wire| {
-            sum.combine(&wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why })
-        })
-        .await?;
+        let pieces = pieces(&sum.to_wire(&Passage(())));
+        let count = pieces.len();
+        for piece in pieces {
+            self.send_all(&piece);
+        }
+        self.hear_each(count, |party, index, wire| combine(&mut sum, party, index, &wire)).await?;
         Ok(sum.into_opened(&Passage(())))
     }
 
@@ -150,19 +149,18 @@ impl Party {
     /// `shares` are those of my secret, one per party; all parties deal secrets of the same shape.
     pub async fn deal<S: Share>(&mut self, shares: Vec<S>) -> Result<Vec<S>, ProtocolError> {
         assert_eq!(shares.len(), self.parties(), "one share per party");
-        let mut held: Vec<Option<S>> = shares.into_iter().map(Some).collect();
+        let mut held = shares;
+        let mut count = 0;
         for to in self.others() {
-            if let Some(share) = held[to].take() {
-                self.send(to, share.to_wire(&Passage(())));
-                held[to] = Some(share.blank());
+            let pieces = pieces(&held[to].to_wire(&Passage(())));
+            count = pieces.len();
+            for piece in pieces {
+                self.send(to, piece);
             }
+            held[to] = held[to].blank();
         }
-        self.hear_each(|party, wire| match &mut held[party] {
-            Some(share) => share.combine(&wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why }),
-            None => Ok(()),
-        })
-        .await?;
-        Ok(held.into_iter().flatten().collect())
+        self.hear_each(count, |party, index, wire| combine(&mut held[party], party, index, &wire)).await?;
+        Ok(held)
     }
 
     fn send_all(&mut self, payload: &Bytes) {
@@ -178,16 +176,27 @@ impl Party {
         lock(&self.room).outbox.push_back(Outgoing { to, channel: self.channel, sequence, payload, digest });
     }
 
-    /// Hears one message from each other party, in whatever order they come.
+    /// Hears `count` messages from each other party: each one's in order, and whoever's come first.
     async fn hear_each(
         &mut self,
-        mut hear: impl FnMut(usize, Bytes) -> Result<(), ProtocolError>,
+        count: usize,
+        mut hear: impl FnMut(usize, usize, Bytes) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let keys: Vec<Key> = self.others().map(|from| self.next_from(from)).collect();
-        let mut missing: Vec<_> = keys.into_iter().map(|key| Receive { room: &self.room, key }).collect();
+        let others: Vec<usize> = self.others().collect();
+        let mut heard = vec![0; self.parties()];
+        let mut missing = Vec::with_capacity(others.len());
+        for from in others {
+            let key = self.next_from(from);
+            missing.push(Receive { room: Arc::clone(&self.room), key });
+        }
         while !missing.is_empty() {
             let (from, payload) = std::future::poll_fn(|context| first_of(&mut missing, context)).await;
-            hear(from, payload)?;
+            hear(from, heard[from], payload)?;
+            heard[from] += 1;
+            if heard[from] < count {
+                let key = self.next_from(from);
+                missing.push(Receive { room: Arc::clone(&self.room), key });
+            }
         }
         Ok(())
     }
@@ -212,8 +221,8 @@ pub trait Share: Sized + Send {
     #[must_use]
     fn blank(&self) -> Self;
 
-    /// Adds another party's bytes to this share.
-    fn combine(&mut self, wire: &[u8]) -> Result<(), BadShare>;
+    /// Adds the bytes that another party's share has at `offset` to this share.
+    fn combine(&mut self, offset: usize, wire: &[u8]) -> Result<(), BadShare>;
 
     /// The opened value, after all shares were combined; only a party can ask for it.
     fn into_opened(self, passage: &Passage) -> Self::Opened;
@@ -293,6 +302,24 @@ impl Room {
     }
 }
 
+/// A share travels in pieces of this many bytes, so that a large one is masked, sent and added up while it is on its way,
+/// and never waits whole in memory. A multiple of every element's width.
+pub const PIECE: usize = 1 << 20;
+
+/// How many messages a share of so many bytes makes: at least one, even if it is empty.
+pub const fn pieces_of(bytes: usize) -> usize {
+    if bytes == 0 { 1 } else { bytes.div_ceil(PIECE) }
+}
+
+/// The messages of a share; they share its memory.
+fn pieces(wire: &Bytes) -> Vec<Bytes> {
+    (0..pieces_of(wire.len())).map(|index| wire.slice(index * PIECE..wire.len().min((index + 1) * PIECE))).collect()
+}
+
+fn combine<S: Share>(share: &mut S, party: usize, index: usize, wire: &[u8]) -> Result<(), ProtocolError> {
+    share.combine(index * PIECE, wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why })
+}
+
 /// The digest that a message's tag covers.
 pub(crate) fn digest(payload: &[u8]) -> [u8; 32] {
     *blake3::hash(payload).as_bytes()
@@ -304,16 +331,16 @@ pub(crate) fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
 }
 
 /// Completes with one message. The waker is kept under the message's key: the session wakes exactly who waits for it.
-struct Receive<'a> {
-    room: &'a Mutex<Room>,
+struct Receive {
+    room: Arc<Mutex<Room>>,
     key: Key,
 }
 
-impl Future for Receive<'_> {
+impl Future for Receive {
     type Output = Bytes;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
-        let mut room = lock(self.room);
+        let mut room = lock(&self.room);
         if let Some(payload) = room.take(&self.key) {
             return Poll::Ready(payload);
         }
@@ -322,14 +349,14 @@ impl Future for Receive<'_> {
     }
 }
 
-impl Drop for Receive<'_> {
+impl Drop for Receive {
     fn drop(&mut self) {
-        lock(self.room).waiting.remove(&self.key);
+        lock(&self.room).waiting.remove(&self.key);
     }
 }
 
 /// The first of the missing messages that is there.
-fn first_of(missing: &mut Vec<Receive<'_>>, context: &mut Context<'_>) -> Poll<(usize, Bytes)> {
+fn first_of(missing: &mut Vec<Receive>, context: &mut Context<'_>) -> Poll<(usize, Bytes)> {
     for index in 0..missing.len() {
         if let Poll::Ready(payload) = Pin::new(&mut missing[index]).poll(context) {
             return Poll::Ready((missing.swap_remove(index).key.from, payload));

@@ -108,6 +108,7 @@ impl Runs {
         let driver = Driver {
             runs: Arc::clone(self),
             live: Arc::clone(&live),
+            outgoing: network.nodes.iter().map(|_| Outgoing::default()).collect(),
             nodes: network.nodes,
             joining_until: now + self.limits.deadlines.joining,
             heavy,
@@ -470,9 +471,49 @@ struct Driver {
     nodes: Vec<Address>,
     joining_until: Time,
     heavy: bool,
+    /// What is on its way to each party.
+    outgoing: Vec<Outgoing>,
     events: FuturesUnordered<BoxFuture<Event>>,
     /// Which life of each peer took our mail, and whether it is being watched.
     lives: Vec<(usize, Life, bool)>,
+}
+
+/// Mail for one peer that waits to be delivered.
+#[derive(Default)]
+struct Outgoing {
+    batches: VecDeque<Batch>,
+    /// The bytes of the last batch.
+    open_bytes: usize,
+    in_flight: usize,
+}
+
+impl Outgoing {
+    /// A batch is sent off when it has so many bytes; a single envelope may have more.
+    const BATCH: usize = 1 << 20;
+
+    /// Batches that are on their way to one peer at a time, so that a slow peer does not occupy memory on the way.
+    const IN_FLIGHT: usize = 3;
+
+    fn add(&mut self, envelope: &Envelope) {
+        let bytes = envelope.encoded_len();
+        if self.batches.is_empty() || self.open_bytes + bytes > Self::BATCH {
+            self.batches.push_back(Batch::default());
+            self.open_bytes = 0;
+        }
+        self.open_bytes += bytes;
+        if let Some(batch) = self.batches.back_mut() {
+            envelope.encode_into(batch);
+        }
+    }
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.in_flight >= Self::IN_FLIGHT {
+            return None;
+        }
+        let batch = self.batches.pop_front()?;
+        self.in_flight += 1;
+        Some(batch)
+    }
 }
 
 /// What happens to a driver besides mail.
@@ -504,8 +545,14 @@ impl Driver {
             let timeout = session.poll_timeout().unwrap_or(self.joining_until);
             let wake_at = watch_at.map_or(timeout, |at| at.min(timeout));
             match self.next_event(runtime.sleep_until(wake_at)).await {
-                Some(Event::Delivered(to, life)) => self.note_life(to, life, watch_at.is_none()),
-                Some(Event::Undeliverable(to, error)) => undeliverable(&mut session, to, &error),
+                Some(Event::Delivered(to, life)) => {
+                    self.arrived(to);
+                    self.note_life(to, life, watch_at.is_none());
+                }
+                Some(Event::Undeliverable(to, error)) => {
+                    self.arrived(to);
+                    undeliverable(&mut session, to, &error);
+                }
                 Some(Event::Lost(to, life, error)) => self.lost(&mut session, to, life, &error),
                 Some(Event::Tick) if watch_at.is_some_and(|at| runtime.now() >= at) => {
                     watch_at = None;
@@ -547,18 +594,20 @@ impl Driver {
         }
     }
 
-    /// Sends everything that is ready, one batch per peer.
+    /// Puts everything that is ready on its way.
     fn transmit(&mut self, session: &mut Session) {
-        let mut batches: Vec<(usize, Batch)> = Vec::new();
-        while let Some(envelope) = session.poll_transmit() {
-            let to = usize::from(envelope.route.to);
-            let index = batches.iter().position(|(place, _)| *place == to).unwrap_or_else(|| {
-                batches.push((to, Batch::default()));
-                batches.len() - 1
-            });
-            envelope.encode_into(&mut batches[index].1);
+        if matches!(session.outcome(), Some(Err(_))) {
+            // Nobody needs the run's mail any more; what counts is that the others hear of its end.
+            self.outgoing.iter_mut().for_each(|outgoing| outgoing.batches.clear());
         }
-        for (to, batch) in batches {
+        while let Some(envelope) = session.poll_transmit() {
+            self.outgoing[usize::from(envelope.route.to)].add(&envelope);
+        }
+        (0..self.nodes.len()).for_each(|to| self.dispatch(to));
+    }
+
+    fn dispatch(&mut self, to: usize) {
+        while let Some(batch) = self.outgoing[to].next() {
             let patience = self.runs.runtime.now() + self.runs.limits.patience;
             let until = if self.live.is_joining() { self.joining_until } else { patience };
             let delivery = deliver(Arc::clone(&self.runs), self.nodes[to].clone(), batch, until);
@@ -569,6 +618,12 @@ impl Driver {
                 }
             }));
         }
+    }
+
+    /// A delivery has come to its end; the next one may start.
+    fn arrived(&mut self, to: usize) {
+        self.outgoing[to].in_flight -= 1;
+        self.dispatch(to);
     }
 
     /// Waits for mail (`None`), an event, or the timer.
@@ -619,15 +674,14 @@ impl Driver {
 
     async fn linger(mut self) {
         let until = self.runs.runtime.now() + LINGER;
-        while !self.events.is_empty() {
+        // Watches never end by themselves; nothing but deliveries is worth lingering for.
+        while self.outgoing.iter().any(|outgoing| outgoing.in_flight > 0) {
             let _ = self.live.take();
             let timer = self.runs.runtime.sleep_until(until);
-            if let Some(Event::Tick) = self.next_event(timer).await {
-                return;
-            }
-            // Watches never end by themselves; nothing but deliveries is worth lingering for.
-            if self.events.len() <= self.lives.iter().filter(|(.., watched)| *watched).count() {
-                return;
+            match self.next_event(timer).await {
+                Some(Event::Tick) => return,
+                Some(Event::Delivered(to, _) | Event::Undeliverable(to, _)) => self.arrived(to),
+                Some(Event::Lost(..)) | None => {}
             }
         }
     }

@@ -29,7 +29,7 @@
 //! # Wire
 //!
 //! One round after joining. Each party sends every other m elements of 16 bytes: (n − 1) · 16 · m bytes for n parties and
-//! m numbers, little-endian.
+//! m numbers, little-endian, in messages of at most 1 MiB.
 //!
 //! # Differences from the reference
 //!
@@ -37,7 +37,7 @@
 //! three messages where we send one. It has no vectors and rounds to 12 decimals; we round to 2^-f, 5.4e-20 by default.
 
 use fsc_core::object::ObjectError;
-use fsc_core::party::Party;
+use fsc_core::party::{Party, pieces_of};
 use fsc_core::protocol::{Adversary, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission};
 use fsc_core::secret::Secret;
 use fsc_core::value::{Array, Numbers, Value, from_value};
@@ -113,8 +113,8 @@ impl Protocol for SecureSum {
     }
 
     fn cost(params: &Params, parties: usize) -> Cost {
-        let others = parties as u64 - 1;
-        Cost { rounds: 1, messages: others, bytes: others * 16 * params.elements() as u64 }
+        let (others, bytes) = (parties as u64 - 1, 16 * params.elements());
+        Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 }
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Vec<u128>>) -> Result<Sum, ProtocolError> {

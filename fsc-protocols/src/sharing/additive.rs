@@ -1,7 +1,7 @@
 //! Additive sharing: a vector over Z/2^k is the sum of all parties' shares, and any n − 1 of them are uniform.
 
 use bytes::Bytes;
-use fsc_core::party::{BadShare, Passage, Share};
+use fsc_core::party::{BadShare, PIECE, Passage, Share};
 use rand::Rng;
 use zeroize::Zeroize;
 
@@ -64,13 +64,25 @@ impl<R: Ring> Share for Additive<R> {
         Self(vec![R::ZERO; self.0.len()])
     }
 
-    fn combine(&mut self, wire: &[u8]) -> Result<(), BadShare> {
-        ring::add_assign_le(&mut self.0, wire).map_err(|_| BadShare("its share has another length than agreed"))
+    fn combine(&mut self, offset: usize, wire: &[u8]) -> Result<(), BadShare> {
+        let expected = wire_length(self.0.len() * R::WIDTH, offset);
+        let start = offset / R::WIDTH;
+        match self.0.get_mut(start..start + expected / R::WIDTH) {
+            Some(elements) if wire.len() == expected => ring::add_assign_le(elements, wire).map_err(|_| WRONG_LENGTH),
+            _ => Err(WRONG_LENGTH),
+        }
     }
 
     fn into_opened(self, _: &Passage) -> Vec<R> {
         self.0
     }
+}
+
+const WRONG_LENGTH: BadShare = BadShare("its share has another length than agreed");
+
+/// How many bytes a piece at `offset` has, of a share of `bytes`.
+fn wire_length(bytes: usize, offset: usize) -> usize {
+    bytes.saturating_sub(offset).min(PIECE)
 }
 
 #[cfg(test)]
