@@ -54,6 +54,7 @@ pub enum Value {
 
 impl Value {
     /// A float, if it is finite.
+    #[inline]
     pub fn float(number: f64) -> Result<Self, NotFinite> {
         if number.is_finite() { Ok(Self::Float(number)) } else { Err(NotFinite { position: 0 }) }
     }
