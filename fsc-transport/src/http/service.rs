@@ -90,6 +90,31 @@ impl Service {
         Self { handler, access: config.access, origins: config.origins, limits: config.limits, list }
     }
 
+    /// Answers a plain request for the list, which is what takes no waiting and is asked most; leaves the others.
+    pub(super) fn answer_at_once(
+        &self,
+        caller: &Caller,
+        request: &http::Request<Incoming>,
+    ) -> Option<http::Response<Content>> {
+        let plain = request.method() == Method::GET
+            && request.uri().path_and_query().is_some_and(|path| path == "/representations")
+            && http_body::Body::is_end_stream(request.body());
+        if !plain || self.principal(request.headers()).is_err() {
+            return None;
+        }
+        let format = Wanted::of(request.headers()).document?;
+        let _serving = caller.pulse.begin(request.version() == Version::HTTP_2);
+        let mut response = self.listed(format);
+        self.allow_origin(request.headers(), response.headers_mut());
+        Some(response)
+    }
+
+    fn listed(&self, format: Format) -> http::Response<Content> {
+        let [json, cbor] = &self.list;
+        let list = if format == Format::Json { json } else { cbor };
+        reply(format.media_type(), Content::Whole(list.clone()))
+    }
+
     /// Answers `request`, always.
     pub(super) async fn answer(&self, caller: &Caller, request: http::Request<Incoming>) -> http::Response<Content> {
         let multiplexed = request.version() == Version::HTTP_2;
@@ -211,9 +236,7 @@ impl Exchange<'_> {
         let steps = match operation {
             Operation::List => {
                 self.ignore(body).await?;
-                let [json, cbor] = &self.service.list;
-                let list = if format == Format::Json { json } else { cbor };
-                return Ok(reply(format.media_type(), Content::Whole(list.clone())));
+                return Ok(self.service.listed(format));
             }
             Operation::Chain => codec::chain(self.document(body).await?)?,
             _ => self.steps(operation, body).await?,

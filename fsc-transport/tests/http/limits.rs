@@ -156,7 +156,7 @@ async fn shutdown_finishes_what_is_in_flight_and_refuses_the_rest() {
 #[tokio::test]
 async fn shutdown_does_not_wait_for_ever() {
     let mut server = with_limits(Limits { drain: Duration::from_millis(100), ..Limits::default() }).await;
-    *server.shelf.pause.lock().unwrap() = Duration::from_secs(3600);
+    *server.shelf.pause.lock().unwrap() = Duration::from_hours(1);
     let mut busy: Raw = server.connect().await;
     busy.tcp.write_all(request("PUT", "/representations", r#"{"args":[1]}"#).as_bytes()).await.unwrap();
     until_requested(&server).await;
