@@ -257,6 +257,14 @@ struct Inbox {
     cancelled: bool,
 }
 
+/// Whether an envelope is for a run.
+enum Wants {
+    Yes,
+    /// The run is still joining.
+    Perhaps,
+    No,
+}
+
 impl Live {
     fn new(place: Place, progress: Progress) -> Self {
         Self {
@@ -302,8 +310,13 @@ impl Live {
         self.marks.get().is_none() && self.outcome.get().is_none()
     }
 
-    fn owns(&self, mark: Mark) -> bool {
-        self.marks.get().is_some_and(|marks| marks.contains(&mark))
+    /// Looks at the marks once: a run that joins meanwhile changes from `Perhaps` to `Yes`, never by way of `No`.
+    fn wants(&self, mark: Mark) -> Wants {
+        match self.marks.get() {
+            Some(marks) if marks.contains(&mark) => Wants::Yes,
+            None if self.outcome.get().is_none() => Wants::Perhaps,
+            Some(_) | None => Wants::No,
+        }
     }
 
     fn end(&self, outcome: Outcome) {
@@ -362,14 +375,18 @@ impl Desk {
     fn sort(&mut self, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
         let mark = envelope.route.mark;
         let place = Place { topic: envelope.route.topic, me: envelope.route.to };
-        let here = self.live.get(&place).map_or(&[][..], Vec::as_slice);
-        if let Some(live) = here.iter().find(|live| live.owns(mark)) {
-            return live.put(envelope, limits);
+        let mut joining = None;
+        for live in self.live.get(&place).into_iter().flatten() {
+            match live.wants(mark) {
+                Wants::Yes => return live.put(envelope, limits),
+                Wants::Perhaps => joining = Some(live),
+                Wants::No => {}
+            }
         }
         if self.finished.contains(mark) {
             return Ok(());
         }
-        if let Some(live) = here.iter().find(|live| live.is_joining()) {
+        if let Some(live) = joining {
             return live.put(envelope, limits);
         }
         match envelope.content {
@@ -586,11 +603,8 @@ impl Driver {
 
     fn publish(&self, session: &Session) {
         *self.live.progress.lock().unwrap_or_else(PoisonError::into_inner) = session.progress();
-        if self.live.marks.get().is_none() {
-            let marks: Vec<Mark> = self.others().filter_map(|party| session.marks_of(party)).flatten().collect();
-            if !marks.is_empty() {
-                let _ = self.live.marks.set(marks.into_iter().collect());
-            }
+        if self.live.marks.get().is_none() && !session.marks().is_empty() {
+            let _ = self.live.marks.set(session.marks().iter().copied().collect());
         }
     }
 
@@ -685,11 +699,6 @@ impl Driver {
             }
         }
     }
-
-    fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let me = usize::from(self.live.place.me);
-        (0..self.nodes.len()).filter(move |place| *place != me)
-    }
 }
 
 /// Takes a run off the desk when its driver ends, however it ends, and never leaves anybody waiting for the outcome.
@@ -697,8 +706,7 @@ struct EndGuard(Arc<Live>, Arc<Runs>);
 
 impl EndGuard {
     fn end(self, session: Session) -> Self {
-        let mut marks: Vec<Mark> = self.0.marks.get().into_iter().flatten().copied().collect();
-        marks.extend(session.heard_marks());
+        let marks = session.heard_marks().into_iter().chain(session.marks().iter().copied());
         self.1.desk().leave(&self.0, marks);
         if let Some(outcome) = session.into_outcome() {
             self.0.end(outcome);

@@ -121,6 +121,13 @@ impl From<bool> for Value {
     }
 }
 
+impl From<i32> for Value {
+    /// What an integer literal is, where nothing says otherwise.
+    fn from(number: i32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(number.into())
