@@ -115,14 +115,13 @@ impl Party {
 
     /// The next message from `from`.
     pub async fn recv(&mut self, from: usize) -> Result<Bytes, ProtocolError> {
-        let key = self.next_from(from);
-        Ok(Receive { room: Arc::clone(&self.room), key }.await)
+        Ok(self.receive(from).await)
     }
 
     /// Says the same to all others, and hears one message from each; in order of place, mine in its place.
     pub async fn exchange(&mut self, mine: Bytes) -> Result<Vec<Bytes>, ProtocolError> {
-        let mut all = vec![Bytes::new(); self.parties()];
         self.send_all(&mine);
+        let mut all = vec![Bytes::new(); self.parties()];
         self.hear_each(1, |from, _, theirs| {
             all[from] = theirs;
             Ok(())
@@ -132,35 +131,66 @@ impl Party {
         Ok(all)
     }
 
-    /// Reveals a shared value to all parties.
-    pub async fn open<S: Share>(&mut self, share: S) -> Result<S::Opened, ProtocolError> {
-        let mut sum = share;
-        let pieces = pieces(&sum.to_wire(&Passage(())));
-        let count = pieces.len();
-        for piece in pieces {
-            self.send_all(&piece);
+    /// Reveals a shared vector to all parties.
+    pub async fn open<S: Share>(&mut self, share: S) -> Result<Vec<S::Element>, ProtocolError> {
+        let mut opened = Vec::new();
+        self.open_with(share, |mut part| if opened.is_empty() { opened = part } else { opened.append(&mut part) })
+            .await?;
+        Ok(opened)
+    }
+
+    /// Reveals a shared vector to all parties, part by part, in order: a large one is never there whole.
+    pub async fn open_with<S: Share>(
+        &mut self,
+        share: S,
+        mut take: impl FnMut(Vec<S::Element>) + Send,
+    ) -> Result<(), ProtocolError> {
+        let mine = pieces(&share.into_wire(&Passage(())));
+        for piece in &mine {
+            self.send_all(piece);
         }
-        self.hear_each(count, |party, index, wire| combine(&mut sum, party, index, &wire)).await?;
-        Ok(sum.into_opened(&Passage(())))
+        let others = self.parties() - 1;
+        // Sums that still lack somebody's piece. All parties' pieces come in order, so the first is the first to be complete.
+        let mut sums: VecDeque<(Vec<S::Element>, usize)> = VecDeque::new();
+        let mut complete = 0;
+        self.hear_each(mine.len(), |from, index, wire| {
+            check_length(from, &wire, &mine[index])?;
+            while complete + sums.len() <= index {
+                sums.push_back((S::read(&mine[complete + sums.len()]), 0));
+            }
+            let (sum, heard) = &mut sums[index - complete];
+            S::add(sum, &wire);
+            *heard += 1;
+            while let Some((sum, _)) = sums.pop_front_if(|(_, heard)| *heard == others) {
+                complete += 1;
+                take(sum);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Gives each party its share of my secret, and gets mine of theirs: in order of place.
     ///
-    /// `shares` are those of my secret, one per party; all parties deal secrets of the same shape.
+    /// `shares` are those of my secret, one per party; all parties deal secrets of the same length.
     pub async fn deal<S: Share>(&mut self, shares: Vec<S>) -> Result<Vec<S>, ProtocolError> {
         assert_eq!(shares.len(), self.parties(), "one share per party");
-        let mut held = shares;
-        let mut count = 0;
+        let mut wires: Vec<_> = shares.into_iter().map(|share| pieces(&share.into_wire(&Passage(())))).collect();
         for to in self.others() {
-            let pieces = pieces(&held[to].to_wire(&Passage(())));
-            count = pieces.len();
-            for piece in pieces {
+            for piece in std::mem::take(&mut wires[to]) {
                 self.send(to, piece);
             }
-            held[to] = held[to].blank();
         }
-        self.hear_each(count, |party, index, wire| combine(&mut held[party], party, index, &wire)).await?;
-        Ok(held)
+        let mine = std::mem::take(&mut wires[self.me]);
+        let mut held: Vec<Vec<S::Element>> = wires.iter().map(|_| Vec::new()).collect();
+        held[self.me] = mine.iter().flat_map(|piece| S::read(piece)).collect();
+        self.hear_each(mine.len(), |from, index, wire| {
+            check_length(from, &wire, &mine[index])?;
+            held[from].append(&mut S::read(&wire));
+            Ok(())
+        })
+        .await?;
+        Ok(held.into_iter().map(|elements| S::of(elements, &Passage(()))).collect())
     }
 
     fn send_all(&mut self, payload: &Bytes) {
@@ -184,21 +214,20 @@ impl Party {
     ) -> Result<(), ProtocolError> {
         let others: Vec<usize> = self.others().collect();
         let mut heard = vec![0; self.parties()];
-        let mut missing = Vec::with_capacity(others.len());
-        for from in others {
-            let key = self.next_from(from);
-            missing.push(Receive { room: Arc::clone(&self.room), key });
-        }
+        let mut missing: Vec<Receive> = others.into_iter().map(|from| self.receive(from)).collect();
         while !missing.is_empty() {
             let (from, payload) = std::future::poll_fn(|context| first_of(&mut missing, context)).await;
             hear(from, heard[from], payload)?;
             heard[from] += 1;
             if heard[from] < count {
-                let key = self.next_from(from);
-                missing.push(Receive { room: Arc::clone(&self.room), key });
+                missing.push(self.receive(from));
             }
         }
         Ok(())
+    }
+
+    fn receive(&mut self, from: usize) -> Receive {
+        Receive { room: Arc::clone(&self.room), key: self.next_from(from) }
     }
 
     fn next_from(&mut self, from: usize) -> Key {
@@ -208,33 +237,27 @@ impl Party {
     }
 }
 
-/// One party's part of a shared value. It is neither `Serialize` nor `Debug`, and reaches the wire only through
+/// One party's part of a shared vector. It is neither `Serialize` nor `Debug`, and reaches the wire only through
 /// [`Party::open`] and [`Party::deal`].
 pub trait Share: Sized + Send {
-    /// What all shares together make.
-    type Opened;
+    /// An element of the vector.
+    type Element: Send;
 
-    /// The bytes for the wire; only a party can ask for them.
-    fn to_wire(&self, passage: &Passage) -> Bytes;
+    /// The elements as bytes, all of one width that divides [`PIECE`]; only a party can ask for them.
+    fn into_wire(self, passage: &Passage) -> Bytes;
 
-    /// A share of the same shape that holds nothing yet.
-    #[must_use]
-    fn blank(&self) -> Self;
+    /// The share that consists of these elements; only a party, which got them dealt, can ask for it.
+    fn of(elements: Vec<Self::Element>, passage: &Passage) -> Self;
 
-    /// Adds the bytes that another party's share has at `offset` to this share.
-    fn combine(&mut self, offset: usize, wire: &[u8]) -> Result<(), BadShare>;
+    /// The elements in some of the bytes.
+    fn read(wire: &[u8]) -> Vec<Self::Element>;
 
-    /// The opened value, after all shares were combined; only a party can ask for it.
-    fn into_opened(self, passage: &Passage) -> Self::Opened;
+    /// Adds the elements in `wire`, which are as many, to `sum`.
+    fn add(sum: &mut [Self::Element], wire: &[u8]);
 }
 
-/// The right to turn shares into bytes and values. Only a [`Party`] has one.
+/// The right to turn shares into bytes and back. Only a [`Party`] has one.
 pub struct Passage(());
-
-/// A share's bytes are not of the shape that was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadShare(pub &'static str);
 
 /// Where the mail of one run waits, between its session and its parties.
 #[derive(Default)]
@@ -316,8 +339,12 @@ fn pieces(wire: &Bytes) -> Vec<Bytes> {
     (0..pieces_of(wire.len())).map(|index| wire.slice(index * PIECE..wire.len().min((index + 1) * PIECE))).collect()
 }
 
-fn combine<S: Share>(share: &mut S, party: usize, index: usize, wire: &[u8]) -> Result<(), ProtocolError> {
-    share.combine(index * PIECE, wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why })
+/// All parties' shares have the same length, so the pieces have, too.
+fn check_length(party: usize, theirs: &Bytes, mine: &Bytes) -> Result<(), ProtocolError> {
+    if theirs.len() == mine.len() {
+        return Ok(());
+    }
+    Err(ProtocolError::Malformed { party, why: "its share has another length than agreed" })
 }
 
 /// The digest that a message's tag covers.

@@ -119,8 +119,9 @@ impl Protocol for SecureSum {
 
     async fn run(party: &mut Party, params: Params, input: Secret<Vec<u128>>) -> Result<Sum, ProtocolError> {
         let share = masks::share_of_sum(party, input);
-        let opened = party.open(share).await?;
-        params.decode(opened)
+        let mut sums = Sums::new(&params)?;
+        party.open_with(share, |part| sums.extend(&part)).await?;
+        sums.finish(params.shape)
     }
 }
 
@@ -184,33 +185,55 @@ impl Params {
     fn fixed(&self) -> Result<Fixed, ObjectError> {
         Fixed::new(self.fraction_bits).map_err(|error| ObjectError::argument("parameters", error.to_string()))
     }
+}
 
-    fn decode(&self, opened: Vec<u128>) -> Result<Sum, ProtocolError> {
-        let not_representable = |why: String| ProtocolError::Output { why };
-        let fixed = Fixed::new(self.fraction_bits).map_err(|error| not_representable(error.to_string()))?;
-        let Some(shape) = &self.shape else {
-            let total = opened.first().copied().unwrap_or_default();
+/// The sums, as they are opened and decoded part by part.
+enum Sums {
+    Floats(Fixed, Vec<f64>),
+    Integers(Vec<i128>),
+}
+
+impl Sums {
+    fn new(params: &Params) -> Result<Self, ProtocolError> {
+        Ok(match params.kind {
+            Kind::Float64 => Self::Floats(
+                Fixed::new(params.fraction_bits).map_err(not_representable)?,
+                Vec::with_capacity(params.elements()),
+            ),
+            Kind::Int64 => Self::Integers(Vec::with_capacity(params.elements())),
+        })
+    }
+
+    fn extend(&mut self, part: &[u128]) {
+        match self {
+            Self::Floats(fixed, sums) => sums.extend(part.iter().map(|sum| fixed.decode(*sum))),
+            Self::Integers(sums) => sums.extend(part.iter().map(|sum| *sum as i128)),
+        }
+    }
+
+    fn finish(self, shape: Option<Vec<usize>>) -> Result<Sum, ProtocolError> {
+        let Some(shape) = shape else {
             return Ok(Sum {
-                sum: match self.kind {
-                    Kind::Float64 => Value::Float(fixed.decode(total)),
-                    Kind::Int64 => Value::Int(total as i128),
+                sum: match self {
+                    Self::Floats(_, sums) => Value::Float(sums.first().copied().unwrap_or_default()),
+                    Self::Integers(sums) => Value::Int(sums.first().copied().unwrap_or_default()),
                 },
             });
         };
-        let array = match self.kind {
-            Kind::Float64 => Array::from_f64(opened.into_iter().map(|sum| fixed.decode(sum)).collect())
-                .map_err(|error| not_representable(error.to_string()))?,
-            Kind::Int64 => {
-                let sums = opened.into_iter().map(|sum| i64::try_from(sum as i128));
-                Array::from_i64(
-                    sums.collect::<Result<_, _>>()
-                        .map_err(|_| not_representable("an element of the sum needs more than 64 bits".to_owned()))?,
-                )
+        let array = match self {
+            Self::Floats(_, sums) => Array::from_f64(sums).map_err(not_representable)?,
+            Self::Integers(sums) => {
+                let sums: Result<_, _> = sums.into_iter().map(i64::try_from).collect();
+                Array::from_i64(sums.map_err(|_| not_representable("an element needs more than 64 bits"))?)
             }
         };
-        let array = array.reshape(shape.clone()).map_err(|error| not_representable(error.to_string()))?;
-        Ok(Sum { sum: Value::Array(array) })
+        Ok(Sum { sum: Value::Array(array.reshape(shape).map_err(not_representable)?) })
     }
+}
+
+#[allow(clippy::needless_pass_by_value)] // as `map_err` passes it
+fn not_representable(why: impl ToString) -> ProtocolError {
+    ProtocolError::Output { why: why.to_string() }
 }
 
 /// `parameters`, as clients write them.

@@ -1,7 +1,7 @@
 //! Additive sharing: a vector over Z/2^k is the sum of all parties' shares, and any n − 1 of them are uniform.
 
 use bytes::Bytes;
-use fsc_core::party::{BadShare, PIECE, Passage, Share};
+use fsc_core::party::{Passage, Share};
 use rand::Rng;
 use zeroize::Zeroize;
 
@@ -54,36 +54,27 @@ impl<R: Ring + Zeroize> Additive<R> {
 }
 
 impl<R: Ring> Share for Additive<R> {
-    type Opened = Vec<R>;
+    type Element = R;
 
-    fn to_wire(&self, _: &Passage) -> Bytes {
-        ring::encode(self.0.clone())
+    fn into_wire(self, _: &Passage) -> Bytes {
+        ring::encode(self.0)
     }
 
-    fn blank(&self) -> Self {
-        Self(vec![R::ZERO; self.0.len()])
+    fn of(elements: Vec<R>, _: &Passage) -> Self {
+        Self(elements)
     }
 
-    fn combine(&mut self, offset: usize, wire: &[u8]) -> Result<(), BadShare> {
-        let expected = wire_length(self.0.len() * R::WIDTH, offset);
-        let start = offset / R::WIDTH;
-        match self.0.get_mut(start..start + expected / R::WIDTH) {
-            Some(elements) if wire.len() == expected => ring::add_assign_le(elements, wire).map_err(|_| WRONG_LENGTH),
-            _ => Err(WRONG_LENGTH),
-        }
+    fn read(wire: &[u8]) -> Vec<R> {
+        ring::decode(wire, wire.len() / R::WIDTH).expect(WHOLE)
     }
 
-    fn into_opened(self, _: &Passage) -> Vec<R> {
-        self.0
+    fn add(sum: &mut [R], wire: &[u8]) {
+        ring::add_assign_le(sum, wire).expect(WHOLE);
     }
 }
 
-const WRONG_LENGTH: BadShare = BadShare("its share has another length than agreed");
-
-/// How many bytes a piece at `offset` has, of a share of `bytes`.
-fn wire_length(bytes: usize, offset: usize) -> usize {
-    bytes.saturating_sub(offset).min(PIECE)
-}
+/// Of a party's promise to ask for equally many elements, and for no part of one.
+const WHOLE: &str = "a party has checked the length, and a piece holds whole elements";
 
 #[cfg(test)]
 mod tests {
