@@ -15,8 +15,8 @@ use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server};
 use tracing_subscriber::EnvFilter;
 
-use crate::Outcome;
 use crate::config::Config;
+use crate::{Outcome, memory};
 
 /// How often an idle node lets go of what its clients forgot.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -37,6 +37,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         .with_env_filter(EnvFilter::try_from_env("FSC_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(std::io::stderr)
         .init();
+    memory::use_one_arena();
     silence_panics();
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     fsc_protocols::link();
