@@ -120,6 +120,12 @@ impl From<bool> for Value {
     }
 }
 
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(number.into())
@@ -212,7 +218,7 @@ pub struct Handle(Uuid);
 
 impl Handle {
     /// A handle of 128 random bits, of which 122 are kept.
-    pub fn from_random(bytes: [u8; 16]) -> Self {
+    pub const fn from_random(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 }
