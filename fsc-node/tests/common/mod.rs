@@ -78,6 +78,7 @@ impl Task {
     }
 
     /// Calls a method that takes at most one argument.
+    #[allow(dead_code)] // not every file of tests does
     pub(crate) async fn call(&self, method: &str, arguments: Option<(&str, Value)>) -> Option<Representation> {
         soon(self.0.attribute(method).call(arguments).hold()).await.unwrap()
     }
