@@ -1,4 +1,5 @@
 //! Every example says what its documentation promises. (`client.sh` is run against `fsc serve`, in that crate's tests.)
+#![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! Federations of nodes in one process: on a hub, and over HTTP on loopback.
+#![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
 
 mod common;
 

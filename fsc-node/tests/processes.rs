@@ -1,4 +1,5 @@
 //! Nodes as processes: what holds when they are many, die, fall silent, stop, and are never tidied up after.
+#![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
 
 mod common;
 

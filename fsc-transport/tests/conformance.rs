@@ -1,4 +1,5 @@
 //! Our transports under the suite that every transport must pass.
+#![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
 
 use std::collections::HashMap;
 use std::future::pending;

@@ -13,7 +13,7 @@ use fsc_core::value::Value;
 use futures_util::future::join_all;
 
 /// How long a test waits for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client at every node, in order of place.
 pub(crate) struct Parties {
