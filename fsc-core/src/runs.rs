@@ -21,6 +21,7 @@ use crate::object::ObjectError;
 use crate::protocol::Prepared;
 use crate::session::{Deadlines, Outcome, Progress, RunError, Session, Setup};
 use crate::transport::{Address, Assurance, Batch, Life, Origin, Transport, TransportError};
+use crate::value::Value;
 
 /// What a node allows its runs.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,14 @@ pub struct Network {
     pub myself: usize,
     /// The name of the rendezvous, the same at all parties.
     pub uuid: String,
+}
+
+impl From<Network> for Value {
+    /// As clients write it: the argument `network` of a computation.
+    fn from(network: Network) -> Self {
+        let nodes: Vec<Self> = network.nodes.iter().map(|address| address.as_str().into()).collect();
+        Self::map([("nodes", nodes.into()), ("myself", network.myself.into()), ("uuid", Self::from(network.uuid))])
+    }
 }
 
 /// The runs of a node.
