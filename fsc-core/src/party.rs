@@ -115,15 +115,14 @@ impl Party {
 
     /// The next message from `from`.
     pub async fn recv(&mut self, from: usize) -> Result<Bytes, ProtocolError> {
-        let key = self.next_from(from);
-        Ok(Receive { room: &self.room, key }.await)
+        Ok(self.receive(from).await)
     }
 
     /// Says the same to all others, and hears one message from each; in order of place, mine in its place.
     pub async fn exchange(&mut self, mine: Bytes) -> Result<Vec<Bytes>, ProtocolError> {
-        let mut all = vec![Bytes::new(); self.parties()];
         self.send_all(&mine);
-        self.hear_each(|from, theirs| {
+        let mut all = vec![Bytes::new(); self.parties()];
+        self.hear_each(1, |from, _, theirs| {
             all[from] = theirs;
             Ok(())
         })
@@ -132,37 +131,66 @@ impl Party {
         Ok(all)
     }
 
-    /// Reveals a shared value to all parties.
-    pub async fn open<S: Share>(&mut self, share: S) -> Result<S::Opened, ProtocolError> {
-        let mut sum = share;
-        let mine = sum.to_wire(&Passage(()));
-        self.send_all(&mine);
-        drop(mine);
-        self.hear_each(|party, wire| {
-            sum.combine(&wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why })
+    /// Reveals a shared vector to all parties.
+    pub async fn open<S: Share>(&mut self, share: S) -> Result<Vec<S::Element>, ProtocolError> {
+        let mut opened = Vec::new();
+        self.open_with(share, |mut part| if opened.is_empty() { opened = part } else { opened.append(&mut part) })
+            .await?;
+        Ok(opened)
+    }
+
+    /// Reveals a shared vector to all parties, part by part, in order: a large one is never there whole.
+    pub async fn open_with<S: Share>(
+        &mut self,
+        share: S,
+        mut take: impl FnMut(Vec<S::Element>) + Send,
+    ) -> Result<(), ProtocolError> {
+        let mine = pieces(&share.into_wire(&Passage(())));
+        for piece in &mine {
+            self.send_all(piece);
+        }
+        let others = self.parties() - 1;
+        // Sums that still lack somebody's piece. All parties' pieces come in order, so the first is the first to be complete.
+        let mut sums: VecDeque<(Vec<S::Element>, usize)> = VecDeque::new();
+        let mut complete = 0;
+        self.hear_each(mine.len(), |from, index, wire| {
+            check_length(from, &wire, &mine[index])?;
+            while complete + sums.len() <= index {
+                sums.push_back((S::read(&mine[complete + sums.len()]), 0));
+            }
+            let (sum, heard) = &mut sums[index - complete];
+            S::add(sum, &wire);
+            *heard += 1;
+            while let Some((sum, _)) = sums.pop_front_if(|(_, heard)| *heard == others) {
+                complete += 1;
+                take(sum);
+            }
+            Ok(())
         })
-        .await?;
-        Ok(sum.into_opened(&Passage(())))
+        .await
     }
 
     /// Gives each party its share of my secret, and gets mine of theirs: in order of place.
     ///
-    /// `shares` are those of my secret, one per party; all parties deal secrets of the same shape.
+    /// `shares` are those of my secret, one per party; all parties deal secrets of the same length.
     pub async fn deal<S: Share>(&mut self, shares: Vec<S>) -> Result<Vec<S>, ProtocolError> {
         assert_eq!(shares.len(), self.parties(), "one share per party");
-        let mut held: Vec<Option<S>> = shares.into_iter().map(Some).collect();
+        let mut wires: Vec<_> = shares.into_iter().map(|share| pieces(&share.into_wire(&Passage(())))).collect();
         for to in self.others() {
-            if let Some(share) = held[to].take() {
-                self.send(to, share.to_wire(&Passage(())));
-                held[to] = Some(share.blank());
+            for piece in std::mem::take(&mut wires[to]) {
+                self.send(to, piece);
             }
         }
-        self.hear_each(|party, wire| match &mut held[party] {
-            Some(share) => share.combine(&wire).map_err(|BadShare(why)| ProtocolError::Malformed { party, why }),
-            None => Ok(()),
+        let mine = std::mem::take(&mut wires[self.me]);
+        let mut held: Vec<Vec<S::Element>> = wires.iter().map(|_| Vec::new()).collect();
+        held[self.me] = mine.iter().flat_map(|piece| S::read(piece)).collect();
+        self.hear_each(mine.len(), |from, index, wire| {
+            check_length(from, &wire, &mine[index])?;
+            held[from].append(&mut S::read(&wire));
+            Ok(())
         })
         .await?;
-        Ok(held.into_iter().flatten().collect())
+        Ok(held.into_iter().map(|elements| S::of(elements, &Passage(()))).collect())
     }
 
     fn send_all(&mut self, payload: &Bytes) {
@@ -178,18 +206,28 @@ impl Party {
         lock(&self.room).outbox.push_back(Outgoing { to, channel: self.channel, sequence, payload, digest });
     }
 
-    /// Hears one message from each other party, in whatever order they come.
+    /// Hears `count` messages from each other party: each one's in order, and whoever's come first.
     async fn hear_each(
         &mut self,
-        mut hear: impl FnMut(usize, Bytes) -> Result<(), ProtocolError>,
+        count: usize,
+        mut hear: impl FnMut(usize, usize, Bytes) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let keys: Vec<Key> = self.others().map(|from| self.next_from(from)).collect();
-        let mut missing: Vec<_> = keys.into_iter().map(|key| Receive { room: &self.room, key }).collect();
+        let others: Vec<usize> = self.others().collect();
+        let mut heard = vec![0; self.parties()];
+        let mut missing: Vec<Receive> = others.into_iter().map(|from| self.receive(from)).collect();
         while !missing.is_empty() {
             let (from, payload) = std::future::poll_fn(|context| first_of(&mut missing, context)).await;
-            hear(from, payload)?;
+            hear(from, heard[from], payload)?;
+            heard[from] += 1;
+            if heard[from] < count {
+                missing.push(self.receive(from));
+            }
         }
         Ok(())
+    }
+
+    fn receive(&mut self, from: usize) -> Receive {
+        Receive { room: Arc::clone(&self.room), key: self.next_from(from) }
     }
 
     fn next_from(&mut self, from: usize) -> Key {
@@ -199,33 +237,27 @@ impl Party {
     }
 }
 
-/// One party's part of a shared value. It is neither `Serialize` nor `Debug`, and reaches the wire only through
+/// One party's part of a shared vector. It is neither `Serialize` nor `Debug`, and reaches the wire only through
 /// [`Party::open`] and [`Party::deal`].
 pub trait Share: Sized + Send {
-    /// What all shares together make.
-    type Opened;
+    /// An element of the vector.
+    type Element: Send;
 
-    /// The bytes for the wire; only a party can ask for them.
-    fn to_wire(&self, passage: &Passage) -> Bytes;
+    /// The elements as bytes, all of one width that divides [`PIECE`]; only a party can ask for them.
+    fn into_wire(self, passage: &Passage) -> Bytes;
 
-    /// A share of the same shape that holds nothing yet.
-    #[must_use]
-    fn blank(&self) -> Self;
+    /// The share that consists of these elements; only a party, which got them dealt, can ask for it.
+    fn of(elements: Vec<Self::Element>, passage: &Passage) -> Self;
 
-    /// Adds another party's bytes to this share.
-    fn combine(&mut self, wire: &[u8]) -> Result<(), BadShare>;
+    /// The elements in some of the bytes.
+    fn read(wire: &[u8]) -> Vec<Self::Element>;
 
-    /// The opened value, after all shares were combined; only a party can ask for it.
-    fn into_opened(self, passage: &Passage) -> Self::Opened;
+    /// Adds the elements in `wire`, which are as many, to `sum`.
+    fn add(sum: &mut [Self::Element], wire: &[u8]);
 }
 
-/// The right to turn shares into bytes and values. Only a [`Party`] has one.
+/// The right to turn shares into bytes and back. Only a [`Party`] has one.
 pub struct Passage(());
-
-/// A share's bytes are not of the shape that was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadShare(pub &'static str);
 
 /// Where the mail of one run waits, between its session and its parties.
 #[derive(Default)]
@@ -293,6 +325,28 @@ impl Room {
     }
 }
 
+/// A share travels in pieces of this many bytes, so that a large one is masked, sent and added up while it is on its way,
+/// and never waits whole in memory. A multiple of every element's width.
+pub const PIECE: usize = 1 << 20;
+
+/// How many messages a share of so many bytes makes: at least one, even if it is empty.
+pub const fn pieces_of(bytes: usize) -> usize {
+    if bytes == 0 { 1 } else { bytes.div_ceil(PIECE) }
+}
+
+/// The messages of a share; they share its memory.
+fn pieces(wire: &Bytes) -> Vec<Bytes> {
+    (0..pieces_of(wire.len())).map(|index| wire.slice(index * PIECE..wire.len().min((index + 1) * PIECE))).collect()
+}
+
+/// All parties' shares have the same length, so the pieces have, too.
+fn check_length(party: usize, theirs: &Bytes, mine: &Bytes) -> Result<(), ProtocolError> {
+    if theirs.len() == mine.len() {
+        return Ok(());
+    }
+    Err(ProtocolError::Malformed { party, why: "its share has another length than agreed" })
+}
+
 /// The digest that a message's tag covers.
 pub(crate) fn digest(payload: &[u8]) -> [u8; 32] {
     *blake3::hash(payload).as_bytes()
@@ -304,16 +358,16 @@ pub(crate) fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
 }
 
 /// Completes with one message. The waker is kept under the message's key: the session wakes exactly who waits for it.
-struct Receive<'a> {
-    room: &'a Mutex<Room>,
+struct Receive {
+    room: Arc<Mutex<Room>>,
     key: Key,
 }
 
-impl Future for Receive<'_> {
+impl Future for Receive {
     type Output = Bytes;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
-        let mut room = lock(self.room);
+        let mut room = lock(&self.room);
         if let Some(payload) = room.take(&self.key) {
             return Poll::Ready(payload);
         }
@@ -322,14 +376,14 @@ impl Future for Receive<'_> {
     }
 }
 
-impl Drop for Receive<'_> {
+impl Drop for Receive {
     fn drop(&mut self) {
-        lock(self.room).waiting.remove(&self.key);
+        lock(&self.room).waiting.remove(&self.key);
     }
 }
 
 /// The first of the missing messages that is there.
-fn first_of(missing: &mut Vec<Receive<'_>>, context: &mut Context<'_>) -> Poll<(usize, Bytes)> {
+fn first_of(missing: &mut Vec<Receive>, context: &mut Context<'_>) -> Poll<(usize, Bytes)> {
     for index in 0..missing.len() {
         if let Poll::Ready(payload) = Pin::new(&mut missing[index]).poll(context) {
             return Poll::Ready((missing.swap_remove(index).key.from, payload));

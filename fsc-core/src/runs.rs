@@ -108,6 +108,7 @@ impl Runs {
         let driver = Driver {
             runs: Arc::clone(self),
             live: Arc::clone(&live),
+            outgoing: network.nodes.iter().map(|_| Outgoing::default()).collect(),
             nodes: network.nodes,
             joining_until: now + self.limits.deadlines.joining,
             heavy,
@@ -256,6 +257,14 @@ struct Inbox {
     cancelled: bool,
 }
 
+/// Whether an envelope is for a run.
+enum Wants {
+    Yes,
+    /// The run is still joining.
+    Perhaps,
+    No,
+}
+
 impl Live {
     fn new(place: Place, progress: Progress) -> Self {
         Self {
@@ -301,8 +310,13 @@ impl Live {
         self.marks.get().is_none() && self.outcome.get().is_none()
     }
 
-    fn owns(&self, mark: Mark) -> bool {
-        self.marks.get().is_some_and(|marks| marks.contains(&mark))
+    /// Looks at the marks once: a run that joins meanwhile changes from `Perhaps` to `Yes`, never by way of `No`.
+    fn wants(&self, mark: Mark) -> Wants {
+        match self.marks.get() {
+            Some(marks) if marks.contains(&mark) => Wants::Yes,
+            None if self.outcome.get().is_none() => Wants::Perhaps,
+            Some(_) | None => Wants::No,
+        }
     }
 
     fn end(&self, outcome: Outcome) {
@@ -361,14 +375,18 @@ impl Desk {
     fn sort(&mut self, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
         let mark = envelope.route.mark;
         let place = Place { topic: envelope.route.topic, me: envelope.route.to };
-        let here = self.live.get(&place).map_or(&[][..], Vec::as_slice);
-        if let Some(live) = here.iter().find(|live| live.owns(mark)) {
-            return live.put(envelope, limits);
+        let mut joining = None;
+        for live in self.live.get(&place).into_iter().flatten() {
+            match live.wants(mark) {
+                Wants::Yes => return live.put(envelope, limits),
+                Wants::Perhaps => joining = Some(live),
+                Wants::No => {}
+            }
         }
         if self.finished.contains(mark) {
             return Ok(());
         }
-        if let Some(live) = here.iter().find(|live| live.is_joining()) {
+        if let Some(live) = joining {
             return live.put(envelope, limits);
         }
         match envelope.content {
@@ -470,9 +488,49 @@ struct Driver {
     nodes: Vec<Address>,
     joining_until: Time,
     heavy: bool,
+    /// What is on its way to each party.
+    outgoing: Vec<Outgoing>,
     events: FuturesUnordered<BoxFuture<Event>>,
     /// Which life of each peer took our mail, and whether it is being watched.
     lives: Vec<(usize, Life, bool)>,
+}
+
+/// Mail for one peer that waits to be delivered.
+#[derive(Default)]
+struct Outgoing {
+    batches: VecDeque<Batch>,
+    /// The bytes of the last batch.
+    open_bytes: usize,
+    in_flight: usize,
+}
+
+impl Outgoing {
+    /// A batch is sent off when it has so many bytes; a single envelope may have more.
+    const BATCH: usize = 1 << 20;
+
+    /// Batches that are on their way to one peer at a time, so that a slow peer does not occupy memory on the way.
+    const IN_FLIGHT: usize = 3;
+
+    fn add(&mut self, envelope: &Envelope) {
+        let bytes = envelope.encoded_len();
+        if self.batches.is_empty() || self.open_bytes + bytes > Self::BATCH {
+            self.batches.push_back(Batch::default());
+            self.open_bytes = 0;
+        }
+        self.open_bytes += bytes;
+        if let Some(batch) = self.batches.back_mut() {
+            envelope.encode_into(batch);
+        }
+    }
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.in_flight >= Self::IN_FLIGHT {
+            return None;
+        }
+        let batch = self.batches.pop_front()?;
+        self.in_flight += 1;
+        Some(batch)
+    }
 }
 
 /// What happens to a driver besides mail.
@@ -504,8 +562,14 @@ impl Driver {
             let timeout = session.poll_timeout().unwrap_or(self.joining_until);
             let wake_at = watch_at.map_or(timeout, |at| at.min(timeout));
             match self.next_event(runtime.sleep_until(wake_at)).await {
-                Some(Event::Delivered(to, life)) => self.note_life(to, life, watch_at.is_none()),
-                Some(Event::Undeliverable(to, error)) => undeliverable(&mut session, to, &error),
+                Some(Event::Delivered(to, life)) => {
+                    self.arrived(to);
+                    self.note_life(to, life, watch_at.is_none());
+                }
+                Some(Event::Undeliverable(to, error)) => {
+                    self.arrived(to);
+                    undeliverable(&mut session, to, &error);
+                }
                 Some(Event::Lost(to, life, error)) => self.lost(&mut session, to, life, &error),
                 Some(Event::Tick) if watch_at.is_some_and(|at| runtime.now() >= at) => {
                     watch_at = None;
@@ -539,26 +603,25 @@ impl Driver {
 
     fn publish(&self, session: &Session) {
         *self.live.progress.lock().unwrap_or_else(PoisonError::into_inner) = session.progress();
-        if self.live.marks.get().is_none() {
-            let marks: Vec<Mark> = self.others().filter_map(|party| session.marks_of(party)).flatten().collect();
-            if !marks.is_empty() {
-                let _ = self.live.marks.set(marks.into_iter().collect());
-            }
+        if self.live.marks.get().is_none() && !session.marks().is_empty() {
+            let _ = self.live.marks.set(session.marks().iter().copied().collect());
         }
     }
 
-    /// Sends everything that is ready, one batch per peer.
+    /// Puts everything that is ready on its way.
     fn transmit(&mut self, session: &mut Session) {
-        let mut batches: Vec<(usize, Batch)> = Vec::new();
-        while let Some(envelope) = session.poll_transmit() {
-            let to = usize::from(envelope.route.to);
-            let index = batches.iter().position(|(place, _)| *place == to).unwrap_or_else(|| {
-                batches.push((to, Batch::default()));
-                batches.len() - 1
-            });
-            envelope.encode_into(&mut batches[index].1);
+        if matches!(session.outcome(), Some(Err(_))) {
+            // Nobody needs the run's mail any more; what counts is that the others hear of its end.
+            self.outgoing.iter_mut().for_each(|outgoing| outgoing.batches.clear());
         }
-        for (to, batch) in batches {
+        while let Some(envelope) = session.poll_transmit() {
+            self.outgoing[usize::from(envelope.route.to)].add(&envelope);
+        }
+        (0..self.nodes.len()).for_each(|to| self.dispatch(to));
+    }
+
+    fn dispatch(&mut self, to: usize) {
+        while let Some(batch) = self.outgoing[to].next() {
             let patience = self.runs.runtime.now() + self.runs.limits.patience;
             let until = if self.live.is_joining() { self.joining_until } else { patience };
             let delivery = deliver(Arc::clone(&self.runs), self.nodes[to].clone(), batch, until);
@@ -569,6 +632,12 @@ impl Driver {
                 }
             }));
         }
+    }
+
+    /// A delivery has come to its end; the next one may start.
+    fn arrived(&mut self, to: usize) {
+        self.outgoing[to].in_flight -= 1;
+        self.dispatch(to);
     }
 
     /// Waits for mail (`None`), an event, or the timer.
@@ -619,22 +688,16 @@ impl Driver {
 
     async fn linger(mut self) {
         let until = self.runs.runtime.now() + LINGER;
-        while !self.events.is_empty() {
+        // Watches never end by themselves; nothing but deliveries is worth lingering for.
+        while self.outgoing.iter().any(|outgoing| outgoing.in_flight > 0) {
             let _ = self.live.take();
             let timer = self.runs.runtime.sleep_until(until);
-            if let Some(Event::Tick) = self.next_event(timer).await {
-                return;
-            }
-            // Watches never end by themselves; nothing but deliveries is worth lingering for.
-            if self.events.len() <= self.lives.iter().filter(|(.., watched)| *watched).count() {
-                return;
+            match self.next_event(timer).await {
+                Some(Event::Tick) => return,
+                Some(Event::Delivered(to, _) | Event::Undeliverable(to, _)) => self.arrived(to),
+                Some(Event::Lost(..)) | None => {}
             }
         }
-    }
-
-    fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let me = usize::from(self.live.place.me);
-        (0..self.nodes.len()).filter(move |place| *place != me)
     }
 }
 
@@ -643,8 +706,7 @@ struct EndGuard(Arc<Live>, Arc<Runs>);
 
 impl EndGuard {
     fn end(self, session: Session) -> Self {
-        let mut marks: Vec<Mark> = self.0.marks.get().into_iter().flatten().copied().collect();
-        marks.extend(session.heard_marks());
+        let marks = session.heard_marks().into_iter().chain(session.marks().iter().copied());
         self.1.desk().leave(&self.0, marks);
         if let Some(outcome) = session.into_outcome() {
             self.0.end(outcome);

@@ -237,6 +237,7 @@ pub struct Session {
     deadlines: Deadlines,
     /// My own hello stands in my place.
     hellos: Vec<Option<Hello>>,
+    marks: Vec<Mark>,
     outbox: VecDeque<Envelope>,
     deadline: Time,
     state: State,
@@ -290,6 +291,7 @@ impl Session {
             deadline: now + deadlines.joining,
             deadlines,
             hellos,
+            marks: Vec::new(),
             outbox: VecDeque::new(),
             state: State::Joining { early: Vec::new(), run: prepared.run },
             sent: Cost::default(),
@@ -413,15 +415,9 @@ impl Session {
         self.hellos[self.me].as_ref().map(Hello::mark)
     }
 
-    /// Which envelopes of another party belong to this run once all have joined: its hello's mark, its mail's mark.
-    pub fn marks_of(&self, party: usize) -> Option<[Mark; 2]> {
-        match &self.state {
-            State::Running(running) => {
-                let link = running.links.get(party)?.as_ref()?;
-                Some([self.hellos[party].as_ref()?.mark(), link.marks[1]])
-            }
-            _ => None,
-        }
+    /// The marks of everything that the others send in this run, once all have joined; before, none.
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
     }
 
     /// The marks of the others' hellos that were heard.
@@ -495,6 +491,8 @@ impl Session {
                 joined.pair_key(&secret, "mask", me.min(place), me.max(place))
             }));
         }
+        self.marks = self.heard_marks();
+        self.marks.extend(links.iter().flatten().map(|link| link.marks[1]));
         let room = Arc::default();
         let seed = Zeroizing::new(*blake3::keyed_hash(&self.seed, b"protocol").as_bytes());
         let party = Party::new(me, &seed, Arc::new(mask_keys), Arc::clone(&room));

@@ -54,6 +54,7 @@ pub enum Value {
 
 impl Value {
     /// A float, if it is finite.
+    #[inline]
     pub fn float(number: f64) -> Result<Self, NotFinite> {
         if number.is_finite() { Ok(Self::Float(number)) } else { Err(NotFinite { position: 0 }) }
     }
@@ -117,6 +118,13 @@ impl Value {
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
         Self::Bool(value)
+    }
+}
+
+impl From<i32> for Value {
+    /// What an integer literal is, where nothing says otherwise.
+    fn from(number: i32) -> Self {
+        Self::Int(number.into())
     }
 }
 

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Serve(options) => serve::run(&options),
-        Command::Demo(options) => demo::run(&options),
+        Command::Demo(options) => demo::run(&options, &mut std::io::stdout().lock()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,7 +29,7 @@
 //! # Wire
 //!
 //! One round after joining. Each party sends every other m elements of 16 bytes: (n − 1) · 16 · m bytes for n parties and
-//! m numbers, little-endian.
+//! m numbers, little-endian, in messages of at most 1 MiB.
 //!
 //! # Differences from the reference
 //!
@@ -37,7 +37,7 @@
 //! three messages where we send one. It has no vectors and rounds to 12 decimals; we round to 2^-f, 5.4e-20 by default.
 
 use fsc_core::object::ObjectError;
-use fsc_core::party::Party;
+use fsc_core::party::{Party, pieces_of};
 use fsc_core::protocol::{Adversary, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission};
 use fsc_core::secret::Secret;
 use fsc_core::value::{Array, Numbers, Value, from_value};
@@ -113,14 +113,15 @@ impl Protocol for SecureSum {
     }
 
     fn cost(params: &Params, parties: usize) -> Cost {
-        let others = parties as u64 - 1;
-        Cost { rounds: 1, messages: others, bytes: others * 16 * params.elements() as u64 }
+        let (others, bytes) = (parties as u64 - 1, 16 * params.elements());
+        Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 }
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Vec<u128>>) -> Result<Sum, ProtocolError> {
         let share = masks::share_of_sum(party, input);
-        let opened = party.open(share).await?;
-        params.decode(opened)
+        let mut sums = Sums::new(&params)?;
+        party.open_with(share, |part| sums.extend(&part)).await?;
+        sums.finish(params.shape)
     }
 }
 
@@ -184,33 +185,55 @@ impl Params {
     fn fixed(&self) -> Result<Fixed, ObjectError> {
         Fixed::new(self.fraction_bits).map_err(|error| ObjectError::argument("parameters", error.to_string()))
     }
+}
 
-    fn decode(&self, opened: Vec<u128>) -> Result<Sum, ProtocolError> {
-        let not_representable = |why: String| ProtocolError::Output { why };
-        let fixed = Fixed::new(self.fraction_bits).map_err(|error| not_representable(error.to_string()))?;
-        let Some(shape) = &self.shape else {
-            let total = opened.first().copied().unwrap_or_default();
+/// The sums, as they are opened and decoded part by part.
+enum Sums {
+    Floats(Fixed, Vec<f64>),
+    Integers(Vec<i128>),
+}
+
+impl Sums {
+    fn new(params: &Params) -> Result<Self, ProtocolError> {
+        Ok(match params.kind {
+            Kind::Float64 => Self::Floats(
+                Fixed::new(params.fraction_bits).map_err(not_representable)?,
+                Vec::with_capacity(params.elements()),
+            ),
+            Kind::Int64 => Self::Integers(Vec::with_capacity(params.elements())),
+        })
+    }
+
+    fn extend(&mut self, part: &[u128]) {
+        match self {
+            Self::Floats(fixed, sums) => sums.extend(part.iter().map(|sum| fixed.decode(*sum))),
+            Self::Integers(sums) => sums.extend(part.iter().map(|sum| *sum as i128)),
+        }
+    }
+
+    fn finish(self, shape: Option<Vec<usize>>) -> Result<Sum, ProtocolError> {
+        let Some(shape) = shape else {
             return Ok(Sum {
-                sum: match self.kind {
-                    Kind::Float64 => Value::Float(fixed.decode(total)),
-                    Kind::Int64 => Value::Int(total as i128),
+                sum: match self {
+                    Self::Floats(_, sums) => Value::Float(sums.first().copied().unwrap_or_default()),
+                    Self::Integers(sums) => Value::Int(sums.first().copied().unwrap_or_default()),
                 },
             });
         };
-        let array = match self.kind {
-            Kind::Float64 => Array::from_f64(opened.into_iter().map(|sum| fixed.decode(sum)).collect())
-                .map_err(|error| not_representable(error.to_string()))?,
-            Kind::Int64 => {
-                let sums = opened.into_iter().map(|sum| i64::try_from(sum as i128));
-                Array::from_i64(
-                    sums.collect::<Result<_, _>>()
-                        .map_err(|_| not_representable("an element of the sum needs more than 64 bits".to_owned()))?,
-                )
+        let array = match self {
+            Self::Floats(_, sums) => Array::from_f64(sums).map_err(not_representable)?,
+            Self::Integers(sums) => {
+                let sums: Result<_, _> = sums.into_iter().map(i64::try_from).collect();
+                Array::from_i64(sums.map_err(|_| not_representable("an element needs more than 64 bits"))?)
             }
         };
-        let array = array.reshape(shape.clone()).map_err(|error| not_representable(error.to_string()))?;
-        Ok(Sum { sum: Value::Array(array) })
+        Ok(Sum { sum: Value::Array(array.reshape(shape).map_err(not_representable)?) })
     }
+}
+
+#[allow(clippy::needless_pass_by_value)] // as `map_err` passes it
+fn not_representable(why: impl ToString) -> ProtocolError {
+    ProtocolError::Output { why: why.to_string() }
 }
 
 /// `parameters`, as clients write them.
@@ -249,32 +272,44 @@ impl Options {
 fn dense(data: Value) -> Result<Array, ObjectError> {
     match data {
         Value::Array(array) => Ok(array),
-        number @ (Value::Int(_) | Value::Float(_)) => dense(Value::List(vec![number])),
+        Value::Float(number) => Array::from_f64(vec![number]).map_err(|error| wrong(error.to_string())),
+        Value::Int(number) => Ok(Array::from_i64(vec![i64::try_from(number).map_err(|_| too_large(0))?])),
         Value::List(rows) => stack(&rows),
         other => Err(not_a_number(0, &other)),
     }
 }
 
-/// Rows of one length as a matrix. A list of plain numbers that is no [`Array`] holds an integer beyond 64 bits.
+/// Rows of one shape, one above the other.
 fn stack(rows: &[Value]) -> Result<Array, ObjectError> {
-    let mut numbers = Vec::new();
-    let mut shape = None;
-    for (position, row) in rows.iter().enumerate() {
-        let row = match row {
-            Value::Array(row) => row,
-            Value::Int(_) | Value::Uint(_) => {
-                return Err(wrong(format!("the integer at position {position} is too large")));
-            }
-            other => return Err(not_a_number(position, other)),
-        };
-        if *shape.get_or_insert(row.shape()) != row.shape() {
-            return Err(wrong(format!("row {position} has another length than the rows before it")));
-        }
-        numbers.extend_from_slice(&row.to_f64().map_err(|error| wrong(error.to_string()))?);
+    let rows: Vec<&Array> =
+        rows.iter().enumerate().map(|(position, row)| row_of(position, row)).collect::<Result<_, _>>()?;
+    let shape = rows.first().map_or(&[][..], |row| row.shape());
+    if let Some(position) = rows.iter().position(|row| row.shape() != shape) {
+        return Err(wrong(format!("row {position} has another length than the rows before it")));
     }
-    let shape = std::iter::once(rows.len()).chain(shape.into_iter().flatten().copied()).collect();
-    let array = Array::from_f64(numbers).map_err(|error| wrong(error.to_string()))?;
-    array.reshape(shape).map_err(|error| wrong(error.to_string()))
+    let stacked = if rows.iter().all(|row| matches!(row.numbers(), Numbers::Int(_))) {
+        let numbers: Result<Vec<_>, _> = rows.iter().map(|row| row.to_i64()).collect();
+        Array::from_i64(numbers.map_err(|error| wrong(error.to_string()))?.concat())
+    } else {
+        let numbers: Result<Vec<_>, _> = rows.iter().map(|row| row.to_f64()).collect();
+        let numbers = numbers.map_err(|error| wrong(error.to_string()))?.concat();
+        Array::from_f64(numbers).map_err(|error| wrong(error.to_string()))?
+    };
+    let shape = std::iter::once(rows.len()).chain(shape.iter().copied()).collect();
+    stacked.reshape(shape).map_err(|error| wrong(error.to_string()))
+}
+
+/// A list of plain numbers that is no [`Array`] holds an integer beyond 64 bits.
+fn row_of(position: usize, row: &Value) -> Result<&Array, ObjectError> {
+    match row {
+        Value::Array(row) => Ok(row),
+        Value::Int(_) | Value::Uint(_) => Err(too_large(position)),
+        other => Err(not_a_number(position, other)),
+    }
+}
+
+fn too_large(position: usize) -> ObjectError {
+    wrong(format!("there is an integer beyond 64 bits at position {position} or after it"))
 }
 
 fn nested(position: usize) -> ObjectError {
@@ -282,9 +317,12 @@ fn nested(position: usize) -> ObjectError {
 }
 
 fn not_a_number(position: usize, item: &Value) -> ObjectError {
-    wrong(format!("there is a {} at position {position}, where a number is expected", item.kind()))
+    wrong(format!("there is {} at position {position}, where a number is expected", item.kind()))
 }
 
 fn wrong(why: impl Into<String>) -> ObjectError {
     ObjectError::argument("data", why)
 }
+
+#[cfg(test)]
+mod tests;

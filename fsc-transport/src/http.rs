@@ -6,7 +6,7 @@
 //!   Transport ─ HttpTransport ─ Pool ─ hyper ─ TcpStream                client
 //! ```
 //!
-//! One watchdog per connection looks at its [`Pulse`](pulse::Pulse) now and then, so that a request costs no timer.
+//! One watchdog per connection looks at its `Pulse` now and then, so that a request costs no timer.
 
 mod client;
 mod config;

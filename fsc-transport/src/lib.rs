@@ -14,3 +14,8 @@ pub mod runtime;
 pub use carriers::Carriers;
 pub use local::Hub;
 pub use runtime::TokioRuntime;
+
+/// The README's example, compiled.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

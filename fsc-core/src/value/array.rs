@@ -324,6 +324,16 @@ impl Items {
         Ok(())
     }
 
+    /// Takes a number that fits, without moving it; `false` if it must be pushed. Moving values about costs more than
+    /// all the rest, a million times.
+    #[inline]
+    pub(super) fn take(&mut self, value: &Value) -> bool {
+        match self {
+            Self::Dense(numbers) => numbers.push(value).is_ok(),
+            Self::List(_) => false,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Dense(numbers) => numbers.len(),
@@ -367,6 +377,7 @@ impl Builder {
         }
     }
 
+    #[inline]
     fn push(&mut self, value: &Value) -> Result<(), DoesNotFit> {
         match value {
             Value::Float(number) => self.push_f64(*number),
@@ -376,6 +387,7 @@ impl Builder {
     }
 
     /// Takes a finite float.
+    #[inline]
     fn push_f64(&mut self, number: f64) -> Result<(), DoesNotFit> {
         match &mut self.0 {
             Held::Nothing => self.0 = Held::Float(vec![number]),
@@ -389,6 +401,7 @@ impl Builder {
         Ok(())
     }
 
+    #[inline]
     fn push_i64(&mut self, number: i64) -> Result<(), DoesNotFit> {
         match &mut self.0 {
             Held::Nothing => self.0 = Held::Int(vec![number]),

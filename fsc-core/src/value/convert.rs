@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, forward_to_des
 
 use super::array::{Array, Items, Numbers};
 use super::parse::map_or_handle;
-use super::{HANDLE_KEY, NotAHandle, NotFinite, Value};
+use super::{HANDLE_KEY, NotAHandle, Value};
 
 /// The value of `content`: sequences of numbers become arrays, structs and maps become maps.
 pub fn to_value<T: Serialize + ?Sized>(content: &T) -> Result<Value, ConvertError> {
@@ -121,12 +121,6 @@ impl fmt::Display for Place {
             Self::Field(name) => write!(f, "{name}"),
             Self::Item(position) => write!(f, "item {position}"),
         }
-    }
-}
-
-impl From<NotFinite> for ConvertError {
-    fn from(_: NotFinite) -> Self {
-        Self::NotFinite
     }
 }
 
@@ -352,8 +346,9 @@ impl Serializer for ToValue {
         self.serialize_f64(number.into())
     }
 
+    #[inline]
     fn serialize_f64(self, number: f64) -> Result<Value, ConvertError> {
-        Ok(Value::float(number)?)
+        if number.is_finite() { Ok(Value::Float(number)) } else { Err(ConvertError::NotFinite) }
     }
 
     fn serialize_bool(self, value: bool) -> Result<Value, ConvertError> {
@@ -472,8 +467,11 @@ impl Sequence {
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), ConvertError> {
-        let item = item.serialize(ToValue).map_err(|error| error.at(Place::Item(self.items.len())))?;
-        self.items.push(item, |_| Ok(()))
+        match item.serialize(ToValue) {
+            Ok(number) if self.items.take(&number) => Ok(()),
+            Ok(item) => self.items.push(item, |_| Ok(())),
+            Err(error) => Err(error.at(Place::Item(self.items.len()))),
+        }
     }
 
     fn finish(self) -> Value {
@@ -601,8 +599,12 @@ impl<'de> Deserializer<'de> for FromValue {
             }
             Value::Array(array) => {
                 let count = array.count();
-                let mut position = 0..count;
-                visit_items(count, std::iter::from_fn(move || array.item(position.next()?)), visitor)
+                match array.numbers() {
+                    Numbers::Float(numbers) if numbers.len() == count => {
+                        visit_items(count, numbers.iter().copied().map(Value::Float), visitor)
+                    }
+                    _ => visit_items(count, array.items(), visitor),
+                }
             }
             Value::List(items) => visit_items(items.len(), items.into_iter(), visitor),
             Value::Map(entries) => visit_map(entries, &[], visitor),
@@ -611,6 +613,7 @@ impl<'de> Deserializer<'de> for FromValue {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConvertError> {
         match self.0 {
+            Value::Float(number) => visitor.visit_f64(number),
             Value::Int(_) | Value::Uint(_) => visitor.visit_f64(self.0.as_f64().ok_or(ConvertError::Inexact)?),
             _ => self.deserialize_any(visitor),
         }

@@ -1,7 +1,7 @@
 //! Additive sharing: a vector over Z/2^k is the sum of all parties' shares, and any n − 1 of them are uniform.
 
 use bytes::Bytes;
-use fsc_core::party::{BadShare, Passage, Share};
+use fsc_core::party::{Passage, Share};
 use rand::Rng;
 use zeroize::Zeroize;
 
@@ -54,24 +54,27 @@ impl<R: Ring + Zeroize> Additive<R> {
 }
 
 impl<R: Ring> Share for Additive<R> {
-    type Opened = Vec<R>;
+    type Element = R;
 
-    fn to_wire(&self, _: &Passage) -> Bytes {
-        ring::encode(self.0.clone())
+    fn into_wire(self, _: &Passage) -> Bytes {
+        ring::encode(self.0)
     }
 
-    fn blank(&self) -> Self {
-        Self(vec![R::ZERO; self.0.len()])
+    fn of(elements: Vec<R>, _: &Passage) -> Self {
+        Self(elements)
     }
 
-    fn combine(&mut self, wire: &[u8]) -> Result<(), BadShare> {
-        ring::add_assign_le(&mut self.0, wire).map_err(|_| BadShare("its share has another length than agreed"))
+    fn read(wire: &[u8]) -> Vec<R> {
+        ring::decode(wire, wire.len() / R::WIDTH).expect(WHOLE)
     }
 
-    fn into_opened(self, _: &Passage) -> Vec<R> {
-        self.0
+    fn add(sum: &mut [R], wire: &[u8]) {
+        ring::add_assign_le(sum, wire).expect(WHOLE);
     }
 }
+
+/// Of a party's promise to ask for equally many elements, and for no part of one.
+const WHOLE: &str = "a party has checked the length, and a piece holds whole elements";
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +90,9 @@ mod tests {
             let shares = Additive::split(secret.clone(), parties, &mut ChaCha20Rng::seed_from_u64(seed));
             prop_assert_eq!(shares.len(), parties);
             let mut sum = Additive::new(vec![0; secret.len()]);
-            shares.iter().for_each(|share| sum.add(share));
+            for share in &shares {
+                sum.add(share);
+            }
             prop_assert_eq!(sum.0, secret);
         }
     }

@@ -41,16 +41,17 @@ pub struct ClientConfig {
     pub answer: usize,
     /// Whether to speak HTTP/2, without asking first: one connection per address carries everything.
     pub http2: bool,
-    token: Option<HeaderValue>,
+    /// The header `Authorization` of every request; see [`with_token`](Self::with_token).
+    pub authorization: Option<HeaderValue>,
 }
 
 impl ClientConfig {
     /// Shows `token` with every request, as `Authorization: Bearer TOKEN`. A token that is not printable ASCII is none.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
-        self.token = HeaderValue::from_str(&format!("Bearer {token}")).ok();
-        if let Some(token) = &mut self.token {
-            token.set_sensitive(true);
+        self.authorization = HeaderValue::from_str(&format!("Bearer {token}")).ok();
+        if let Some(authorization) = &mut self.authorization {
+            authorization.set_sensitive(true);
         }
         self
     }
@@ -66,7 +67,7 @@ impl Default for ClientConfig {
             idle: Duration::from_secs(30),
             answer: 1 << 30,
             http2: false,
-            token: None,
+            authorization: None,
         }
     }
 }

@@ -128,10 +128,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How often a connection's watchdog looks. Deadlines are kept to within this.
+    /// How often a connection's watchdog looks.
     pub(super) fn tick(&self) -> Duration {
-        let shortest = self.head_patience.min(self.body_patience).min(self.idle_patience).min(self.linger * 2);
-        (shortest / 2).max(Duration::from_millis(5))
+        let shortest = self.head_patience.min(self.body_patience).min(self.idle_patience);
+        (shortest / 4).max(Duration::from_millis(5))
     }
 }
 
@@ -148,7 +148,7 @@ impl Default for Limits {
             head_patience: Duration::from_secs(10),
             body_patience: Duration::from_secs(20),
             body_rate: 16 << 10,
-            idle_patience: Duration::from_secs(120),
+            idle_patience: Duration::from_mins(2),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             streams: 256,

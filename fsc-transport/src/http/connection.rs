@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use fsc_core::transport::Origin;
+use futures_util::future::{Either, ready};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -14,26 +15,31 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::config::Limits;
-use super::pulse::{Pulse, Verdict};
+use super::pulse::{Pulse, Watchdog};
 use super::service::{Caller, Service};
 use super::wire::Wire;
 
 /// Serves the requests of one connection until it ends, is overdue, or `stop` says that the server stops.
 pub(super) async fn serve(tcp: TcpStream, from: SocketAddr, service: Arc<Service>, mut stop: watch::Receiver<bool>) {
-    let pulse = Arc::new(Pulse::new());
+    let pulse = Arc::new(Pulse::default());
     let caller = Arc::new(Caller { origin: origin(from), pulse: Arc::clone(&pulse) });
     let limits = &service.limits;
     let http = builder(limits);
     let connection = http.serve_connection(
         TokioIo::new(Wire::new(tcp, Arc::clone(&pulse))),
         service_fn(|request| {
+            if let Some(response) = service.answer_at_once(&caller, &request) {
+                return Either::Left(ready(Ok::<_, Infallible>(response)));
+            }
             let (service, caller) = (Arc::clone(&service), Arc::clone(&caller));
-            async move { Ok::<_, Infallible>(service.answer(&caller, request).await) }
+            // Boxed, because hyper moves the future about and it is large.
+            Either::Right(Box::pin(async move { Ok(service.answer(&caller, request).await) }))
         }),
     );
     let mut connection = pin!(connection);
-    let mut watchdog = interval(limits.tick());
-    watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(limits.tick());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watchdog = Watchdog::new(limits.tick());
     let (mut stopping, mut closing) = (false, false);
     loop {
         tokio::select! {
@@ -44,13 +50,12 @@ pub(super) async fn serve(tcp: TcpStream, from: SocketAddr, service: Arc<Service
                 }
                 return;
             }
-            _ = watchdog.tick() => match pulse.verdict(limits) {
-                Verdict::Fine => {}
-                Verdict::Overdue if closing => return,
-                Verdict::Overdue => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
+            _ = ticks.tick() => if watchdog.is_overdue(&pulse, limits) {
+                // First politely; at the next tick for good.
+                if std::mem::replace(&mut closing, true) {
+                    return;
                 }
+                connection.as_mut().graceful_shutdown();
             },
             _ = stop.changed(), if !stopping => {
                 stopping = true;

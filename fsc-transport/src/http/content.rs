@@ -91,6 +91,7 @@ fn spend(value: &Value, budget: usize) -> Option<usize> {
 mod tests {
     use fsc_core::bus::codec;
     use fsc_core::transport::Answer;
+    use fsc_core::value::Limits;
 
     use super::*;
 
@@ -109,7 +110,7 @@ mod tests {
         assert!(matches!(Content::of_object(&small, Format::Json), Content::Whole(_)));
         for value in [small, large] {
             for format in [Format::Json, Format::Cbor] {
-                let body = format.parse(&bytes(Content::of_object(&value, format)), &Default::default()).unwrap();
+                let body = format.parse(&bytes(Content::of_object(&value, format)), &Limits::default()).unwrap();
                 assert_eq!(codec::answer(body), Ok(Answer::Object(value.clone())));
             }
         }

@@ -1,64 +1,48 @@
 //! What a connection is doing, for its watchdog.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 
 use super::config::Limits;
 
-/// What a connection is doing, and since when. A few stores per request; read by the connection's watchdog only.
-#[derive(Debug)]
+/// What a connection is doing. A request costs a few stores, and no look at the clock: the watchdog counts its own ticks.
+#[derive(Debug, Default)]
 pub(super) struct Pulse {
-    start: Instant,
+    /// Requests so far.
+    requests: AtomicU32,
     /// Requests whose head has come and whose answer has not been made.
     serving: AtomicU32,
+    /// Whether bytes came while no request was being served: the start of the next one.
+    head: AtomicBool,
+    /// Whether bytes came or went since the watchdog last looked.
+    moved: AtomicBool,
     /// Whether several requests share the connection, so that bytes between requests are not the start of a head.
     multiplexed: AtomicBool,
     /// Whether a body was left unread, so that closing at once would reset the connection under its answer.
     unread: AtomicBool,
-    /// Milliseconds from `start`; zero for never.
-    head_since: AtomicU64,
-    moved: AtomicU64,
-    lingers_since: AtomicU64,
-}
-
-/// What is to be done about a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Fine,
-    Overdue,
+    /// Whether the connection is closed but for what the peer still sends.
+    lingering: AtomicBool,
 }
 
 impl Pulse {
-    pub(super) fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            serving: AtomicU32::new(0),
-            multiplexed: AtomicBool::new(false),
-            unread: AtomicBool::new(false),
-            head_since: AtomicU64::new(0),
-            moved: AtomicU64::new(0),
-            lingers_since: AtomicU64::new(0),
-        }
-    }
-
     /// Bytes came.
     pub(super) fn heard(&self) {
-        let now = self.now();
-        self.moved.store(now, Relaxed);
-        if self.serving.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 && !self.multiplexed.load(Relaxed) {
-            self.head_since.store(now, Relaxed);
+        self.moved.store(true, Relaxed);
+        if self.serving.load(Relaxed) == 0 && !self.multiplexed.load(Relaxed) {
+            self.head.store(true, Relaxed);
         }
     }
 
     /// Bytes went.
     pub(super) fn told(&self) {
-        self.moved.store(self.now(), Relaxed);
+        self.moved.store(true, Relaxed);
     }
 
     /// A request's head is complete; the request is being served until the guard is dropped.
     pub(super) fn begin(&self, multiplexed: bool) -> Serving<'_> {
+        self.requests.fetch_add(1, Relaxed);
         self.serving.fetch_add(1, Relaxed);
-        self.head_since.store(0, Relaxed);
+        self.head.store(false, Relaxed);
         if multiplexed {
             self.multiplexed.store(true, Relaxed);
         }
@@ -73,29 +57,8 @@ impl Pulse {
     /// Whether the peer may still be sending what nobody reads. Begins the time of lingering.
     pub(super) fn linger(&self) -> bool {
         let unread = self.unread.load(Relaxed);
-        if unread && self.lingers_since.load(Relaxed) == 0 {
-            self.lingers_since.store(self.now(), Relaxed);
-        }
+        self.lingering.store(unread, Relaxed);
         unread
-    }
-
-    pub(super) fn verdict(&self, limits: &Limits) -> Verdict {
-        let overdue = if self.serving.load(Relaxed) > 0 {
-            false
-        } else {
-            self.longer(self.lingers_since.load(Relaxed), limits.linger)
-                || self.longer(self.head_since.load(Relaxed), limits.head_patience)
-                || self.longer(self.moved.load(Relaxed).max(1), limits.idle_patience)
-        };
-        if overdue { Verdict::Overdue } else { Verdict::Fine }
-    }
-
-    fn longer(&self, since: u64, than: Duration) -> bool {
-        since != 0 && Duration::from_millis(self.now().saturating_sub(since)) >= than
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 }
 
@@ -109,33 +72,99 @@ impl Drop for Serving<'_> {
     }
 }
 
+/// Looks at a [`Pulse`] at every tick, and says when patience ends.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    tick: Duration,
+    requests: u32,
+    silent: u32,
+    head: u32,
+    lingering: u32,
+}
+
+impl Watchdog {
+    /// A watchdog that will look once in every `tick`.
+    pub(super) fn new(tick: Duration) -> Self {
+        Self { tick, requests: 0, silent: 0, head: 0, lingering: 0 }
+    }
+
+    /// Whether the connection is to be closed. Deadlines are kept to within two ticks, and never early.
+    pub(super) fn is_overdue(&mut self, pulse: &Pulse, limits: &Limits) -> bool {
+        let requests = pulse.requests.load(Relaxed);
+        let same_head = requests == self.requests && pulse.head.load(Relaxed);
+        let busy = pulse.serving.load(Relaxed) > 0;
+        let silent = !pulse.moved.swap(false, Relaxed) && !busy;
+        self.requests = requests;
+        self.head = if same_head { self.head + 1 } else { 0 };
+        self.silent = if silent { self.silent + 1 } else { 0 };
+        self.lingering += u32::from(pulse.lingering.load(Relaxed));
+        // The first of n ticks may have come right after the beginning: n - 1 ticks have passed for sure.
+        let passed = |ticks: u32| self.tick.saturating_mul(ticks.saturating_sub(1));
+        !busy
+            && (passed(self.head) >= limits.head_patience
+                || passed(self.silent) >= limits.idle_patience
+                || passed(self.lingering) >= limits.linger)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn limits(millis: u64) -> Limits {
-        Limits { head_patience: Duration::from_millis(millis), ..Limits::default() }
+    const TICK: Duration = Duration::from_secs(1);
+
+    /// How many ticks pass until the connection is overdue, with `at_each` happening before each.
+    fn ticks(pulse: &Pulse, mut at_each: impl FnMut()) -> Option<u32> {
+        let limits = Limits {
+            head_patience: Duration::from_secs(3),
+            idle_patience: Duration::from_secs(10),
+            linger: Duration::from_secs(2),
+            ..Limits::default()
+        };
+        let mut watchdog = Watchdog::new(TICK);
+        (1..100).find(|_| {
+            at_each();
+            watchdog.is_overdue(pulse, &limits)
+        })
     }
 
     #[test]
-    fn head_is_overdue_and_a_request_in_flight_is_not() {
-        let pulse = Pulse::new();
+    fn head_is_overdue_however_it_trickles() {
+        let pulse = Pulse::default();
+        assert_eq!(ticks(&pulse, || pulse.heard()), Some(4));
+    }
+
+    #[test]
+    fn many_short_heads_are_not_one_long_head() {
+        let pulse = Pulse::default();
+        let at_each = || {
+            drop(pulse.begin(false));
+            pulse.heard();
+        };
+        assert_eq!(ticks(&pulse, at_each), None);
+    }
+
+    #[test]
+    fn request_in_flight_may_take_its_time() {
+        let pulse = Pulse::default();
         pulse.heard();
-        std::thread::sleep(Duration::from_millis(5));
-        assert_eq!(pulse.verdict(&limits(1)), Verdict::Overdue);
-        let serving = pulse.begin(false);
-        pulse.heard();
-        std::thread::sleep(Duration::from_millis(5));
-        assert_eq!(pulse.verdict(&limits(1)), Verdict::Fine);
-        drop(serving);
-        assert_eq!(pulse.verdict(&limits(1)), Verdict::Fine);
+        let _serving = pulse.begin(false);
+        assert_eq!(ticks(&pulse, || ()), None);
     }
 
     #[test]
     fn silence_is_overdue_in_the_end() {
-        let pulse = Pulse::new();
-        let limits = Limits { idle_patience: Duration::from_millis(2), ..Limits::default() };
-        std::thread::sleep(Duration::from_millis(5));
-        assert_eq!(pulse.verdict(&limits), Verdict::Overdue);
+        let pulse = Pulse::default();
+        assert_eq!(ticks(&pulse, || ()), Some(11));
+        assert_eq!(ticks(&pulse, || pulse.told()), None);
+    }
+
+    #[test]
+    fn only_what_left_something_unread_lingers() {
+        let pulse = Pulse::default();
+        assert!(!pulse.linger());
+        pulse.leave_unread();
+        assert!(pulse.linger());
+        assert_eq!(ticks(&pulse, || pulse.told()), Some(3));
     }
 }

@@ -1,7 +1,6 @@
 //! One request and its answer.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -58,18 +57,29 @@ struct Reply {
 /// A failure, and what HTTP wants said beside it.
 struct Refusal {
     failure: Failure,
-    header: Option<(HeaderName, HeaderValue)>,
+    beside: Beside,
+}
+
+/// What an error's headers say.
+enum Beside {
+    Nothing,
+    /// The connection can't be used any more: the rest of a body may still come.
+    Close,
+    /// These methods would have done.
+    Allow(&'static str),
+    /// Tokens are wanted.
+    Authenticate,
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { failure, header: None }
+        Self { failure, beside: Beside::Nothing }
     }
 }
 
 impl From<intake::IntakeError> for Refusal {
     fn from(error: intake::IntakeError) -> Self {
-        Self { failure: error.into(), header: Some((header::CONNECTION, HeaderValue::from_static("close"))) }
+        Self { failure: error.into(), beside: Beside::Close }
     }
 }
 
@@ -78,6 +88,31 @@ impl Service {
         let list = codec::answer_to_value(&Answer::List(handler.list().to_vec()));
         let list = [Format::Json, Format::Cbor].map(|format| format.to_vec(&list).into());
         Self { handler, access: config.access, origins: config.origins, limits: config.limits, list }
+    }
+
+    /// Answers a plain request for the list, which is what takes no waiting and is asked most; leaves the others.
+    pub(super) fn answer_at_once(
+        &self,
+        caller: &Caller,
+        request: &http::Request<Incoming>,
+    ) -> Option<http::Response<Content>> {
+        let plain = request.method() == Method::GET
+            && request.uri().path_and_query().is_some_and(|path| path == "/representations")
+            && http_body::Body::is_end_stream(request.body());
+        if !plain || self.principal(request.headers()).is_err() {
+            return None;
+        }
+        let format = Wanted::of(request.headers()).document?;
+        let _serving = caller.pulse.begin(request.version() == Version::HTTP_2);
+        let mut response = self.listed(format);
+        self.allow_origin(request.headers(), response.headers_mut());
+        Some(response)
+    }
+
+    fn listed(&self, format: Format) -> http::Response<Content> {
+        let [json, cbor] = &self.list;
+        let list = if format == Format::Json { json } else { cbor };
+        reply(format.media_type(), Content::Whole(list.clone()))
     }
 
     /// Answers `request`, always.
@@ -120,7 +155,7 @@ impl Service {
         };
         bearer(headers).and_then(|token| tokens.principal(token)).ok_or_else(|| Refusal {
             failure: Failure::new(401, "who are you? Send Authorization: Bearer TOKEN with a token of this server"),
-            header: Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            beside: Beside::Authenticate,
         })
     }
 }
@@ -146,7 +181,7 @@ impl Exchange<'_> {
         let place = Place::of(path).ok_or_else(nothing_here)?;
         let operation = place.operation(&self.head.method).ok_or_else(|| Refusal {
             failure: Failure::new(405, "this path does not take this method"),
-            header: Some((header::ALLOW, HeaderValue::from_static(place.allow()))),
+            beside: Beside::Allow(place.allow()),
         })?;
         match operation {
             Operation::Mail => self.mail(body).await,
@@ -201,9 +236,7 @@ impl Exchange<'_> {
         let steps = match operation {
             Operation::List => {
                 self.ignore(body).await?;
-                let [json, cbor] = &self.service.list;
-                let list = if format == Format::Json { json } else { cbor };
-                return Ok(reply(format.media_type(), Content::Whole(list.clone())));
+                return Ok(self.service.listed(format));
             }
             Operation::Chain => codec::chain(self.document(body).await?)?,
             _ => self.steps(operation, body).await?,
@@ -251,10 +284,7 @@ impl Exchange<'_> {
     }
 
     async fn arguments(&self, body: &mut Incoming) -> Result<Arguments, Refusal> {
-        match self.document(body).await? {
-            Value::Null => Ok(Arguments { args: Vec::new(), kwargs: BTreeMap::new() }),
-            document => Ok(codec::arguments(document)?),
-        }
+        Ok(codec::arguments(self.document(body).await?)?)
     }
 
     /// The body as a value; no body is `null`.
@@ -339,16 +369,22 @@ fn reply(content_type: &str, content: Content) -> http::Response<Content> {
 
 /// The one shape of all errors: the status, and the same in the body.
 fn refused(refusal: Refusal, format: Format, multiplexed: bool) -> http::Response<Content> {
-    let Refusal { mut failure, header } = refusal;
+    let Refusal { mut failure, beside } = refusal;
     let status = StatusCode::from_u16(failure.code).ok().filter(|status| status.as_u16() >= 400);
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     failure.code = status.as_u16();
     let body = format.to_vec(&codec::failure_to_value(&failure));
     let mut response = reply(format.media_type(), Content::Whole(body.into()));
     *response.status_mut() = status;
-    // HTTP/2 has no `connection` header: it resets the stream.
-    if let Some((name, value)) = header.filter(|(name, _)| !(multiplexed && name == header::CONNECTION)) {
-        response.headers_mut().insert(name, value);
+    let header = match beside {
+        Beside::Allow(methods) => Some((header::ALLOW, methods)),
+        Beside::Authenticate => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        // HTTP/2 has no such header: it resets the stream.
+        Beside::Close if !multiplexed => Some((header::CONNECTION, "close")),
+        Beside::Close | Beside::Nothing => None,
+    };
+    if let Some((name, value)) = header {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }

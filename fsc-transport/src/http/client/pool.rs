@@ -189,7 +189,7 @@ impl Pool {
             Link::One(link) => link.try_send_request(request).await,
             Link::Many(link) => link.try_send_request(request).await,
         };
-        let (head, mut body) = response.map_err(unanswered)?.into_parts();
+        let (head, mut body) = response.map_err(|error| unanswered(&error))?.into_parts();
         let media = Media::of(&head.headers);
         let body = read(&mut body, self.config.answer).await?;
         if let Link::One(link) = link {
@@ -209,8 +209,8 @@ impl Pool {
         if let Some(content_type) = call.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        if let Some(token) = &self.config.token {
-            request = request.header(header::AUTHORIZATION, token.clone());
+        if let Some(authorization) = &self.config.authorization {
+            request = request.header(header::AUTHORIZATION, authorization.clone());
         }
         request.body(Outgoing::new(call.body.clone()))
     }
@@ -245,7 +245,7 @@ impl Pool {
     }
 }
 
-fn unanswered<B>(error: TrySendError<B>) -> Unanswered {
+fn unanswered<B>(error: &TrySendError<B>) -> Unanswered {
     let why = error.error().to_string();
     Unanswered { why, unsent: error.message().is_some() || error.error().is_canceled() }
 }

@@ -1,0 +1,46 @@
+//! The barest HTTP client: one kept connection, nothing between the caller and hyper.
+
+use std::error::Error;
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::HOST;
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Whatever ends a measurement early.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// GETs of one URL over one connection, one at a time.
+pub struct Getter {
+    connection: SendRequest<Empty<Bytes>>,
+    uri: Uri,
+    host: String,
+}
+
+impl Getter {
+    /// Connects to the host of an `http://` URL.
+    pub async fn connect(uri: &Uri) -> Result<Self, Failure> {
+        let host = uri.authority().ok_or_else(|| io::Error::other("the URL names no host"))?.to_string();
+        let stream = TcpStream::connect((uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80))).await?;
+        stream.set_nodelay(true)?;
+        let (connection, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(driver);
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).parse()?;
+        Ok(Self { connection, uri: path, host })
+    }
+
+    /// The body of the next answer; any status but 200 is an error.
+    pub async fn get(&mut self) -> Result<Bytes, Failure> {
+        let request = Request::get(self.uri.clone()).header(HOST, self.host.as_str()).body(Empty::new())?;
+        self.connection.ready().await?;
+        let answer = self.connection.send_request(request).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(io::Error::other(format!("the server answered {}", answer.status())).into());
+        }
+        Ok(answer.into_body().collect().await?.to_bytes())
+    }
+}

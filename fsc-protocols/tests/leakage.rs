@@ -1,0 +1,318 @@
+//! Attacks that a fake would not withstand, on `SecureSum` and, as negative controls, on protocols that are broken on
+//! purpose: a law that no mutant breaks tests nothing.
+
+use std::sync::{Arc, Mutex};
+
+use aes::Aes128;
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use bytes::Bytes;
+use fsc_core::clock::Time;
+use fsc_core::envelope::{Content, Envelope};
+use fsc_core::joining::Keys;
+use fsc_core::laws::{self, Lawful};
+use fsc_core::object::ObjectError;
+use fsc_core::party::Party;
+use fsc_core::protocol::{Cost, Protocol, ProtocolError, Security, Submission, prepare};
+use fsc_core::secret::Secret;
+use fsc_core::session::Session;
+use fsc_core::sim::{Faults, Report, setup, simulate};
+use fsc_core::value::{Array, Value};
+use fsc_protocols::algebra::ring;
+use fsc_protocols::sharing::additive::Additive;
+use fsc_protocols::sharing::masks;
+use fsc_protocols::sum::{Kind, Params, SecureSum};
+use rand::RngExt;
+use rand_chacha::ChaCha20Rng;
+
+/// A way to turn a party's vector into its share of the sum. The right one, and wrong ones.
+trait Masking: Send + Sync + 'static {
+    fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128>;
+}
+
+/// A secure sum with that masking.
+struct SumBy<M>(std::marker::PhantomData<M>);
+
+impl<M: Masking> Protocol for SumBy<M> {
+    const NAME: &'static str = SecureSum::NAME;
+    const VERSION: u16 = SecureSum::VERSION;
+    const SECURITY: Security = SecureSum::SECURITY;
+    type Params = Params;
+    type Input = Vec<u128>;
+    type Output = Value;
+
+    fn admit(submission: Submission) -> Result<(Params, Vec<u128>), ObjectError> {
+        SecureSum::admit(submission)
+    }
+
+    fn cost(params: &Params, parties: usize) -> Cost {
+        SecureSum::cost(params, parties)
+    }
+
+    async fn run(party: &mut Party, _: Params, input: Secret<Vec<u128>>) -> Result<Value, ProtocolError> {
+        let share = M::share(party, input);
+        let opened = party.open(share).await?;
+        Ok(Value::Array(Array::from_i64(opened.into_iter().map(|sum| sum as i64).collect())))
+    }
+}
+
+impl<M: Masking> Lawful for SumBy<M> {
+    fn params(_: &mut ChaCha20Rng, _: usize) -> Params {
+        integers(2)
+    }
+
+    fn inputs(rng: &mut ChaCha20Rng, _: &Params, parties: usize) -> Vec<Vec<u128>> {
+        (0..parties).map(|_| vec![rng.random_range(0..1000), rng.random_range(0..1000)]).collect()
+    }
+
+    fn is_right(_: &Params, inputs: &[Vec<u128>], result: &Value) -> bool {
+        let sums = [0, 1].map(|index| inputs.iter().map(|input| input[index] as i64).sum());
+        *result == Value::Array(Array::from_i64(sums.to_vec()))
+    }
+}
+
+fn integers(elements: usize) -> Params {
+    Params { kind: Kind::Int64, fraction_bits: 0, shape: Some(vec![elements]) }
+}
+
+/// What is shipped.
+struct Shipped;
+
+impl Masking for Shipped {
+    fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
+        masks::share_of_sum(party, vector)
+    }
+}
+
+/// The reference's way: masks of a bounded number of digits, added without reduction. (Ours travel in 128 bits.)
+struct Unreduced;
+
+impl Masking for Unreduced {
+    fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
+        masked_by(party, vector, |key, index| keystream(key, index) % 10_u128.pow(24))
+    }
+}
+
+/// Mutant: every mask is the same constant.
+struct ConstantMasks;
+
+impl Masking for ConstantMasks {
+    fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
+        masked_by(party, vector, |_, _| 0x5555_5555_5555_5555_5555_5555_5555_5555)
+    }
+}
+
+/// Mutant: no masks at all.
+struct NoMasks;
+
+impl Masking for NoMasks {
+    fn share(_: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
+        Additive::new(vector.into_inner())
+    }
+}
+
+/// Mutant: masks are a function of the pair alone, as a key derivation without the run id would make them.
+struct MasksWithoutRun;
+
+impl Masking for MasksWithoutRun {
+    fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
+        let me = party.me();
+        let mut vector = vector.into_inner();
+        for other in party.others() {
+            let pair = [me.min(other) as u8, me.max(other) as u8];
+            let key = std::array::from_fn(|index| pair[index % 2]);
+            for (index, element) in vector.iter_mut().enumerate() {
+                let mask = keystream(&key, index);
+                *element = if me < other { element.wrapping_add(mask) } else { element.wrapping_sub(mask) };
+            }
+        }
+        Additive::new(vector)
+    }
+}
+
+fn masked_by(party: &mut Party, vector: Secret<Vec<u128>>, mask: impl Fn(&[u8; 32], usize) -> u128) -> Additive<u128> {
+    let mut vector = vector.into_inner();
+    for other in party.others() {
+        let key = party.mask_key(other);
+        for (index, element) in vector.iter_mut().enumerate() {
+            let mask = mask(&key, index);
+            *element = if party.me() < other { element.wrapping_add(mask) } else { element.wrapping_sub(mask) };
+        }
+    }
+    Additive::new(vector)
+}
+
+/// A mask that has nothing to do with the shipped one but its key.
+fn keystream(key: &[u8; 32], index: usize) -> u128 {
+    use rand::{Rng, SeedableRng};
+    let mut rng = ChaCha20Rng::from_seed(*key);
+    rng.set_word_pos(16 * index as u128);
+    let mut block = [0; 16];
+    rng.fill_bytes(&mut block);
+    u128::from_le_bytes(block)
+}
+
+fn indistinguishable<M: Masking>() -> Result<(), String> {
+    let (zeros, huge) = (vec![vec![0; 2]; 3], vec![vec![(1 << 126) - 1; 2]; 3]);
+    laws::transcripts_are_indistinguishable::<SumBy<M>>(&integers(2), &zeros, &huge)
+}
+
+#[test]
+fn the_statistical_test_passes_uniform_shares_and_catches_bad_ones() {
+    indistinguishable::<Shipped>().unwrap();
+    for (bad, what) in [
+        (indistinguishable::<Unreduced>(), "the reference's unreduced shares"),
+        (indistinguishable::<ConstantMasks>(), "constant masks"),
+        (indistinguishable::<NoMasks>(), "no masks"),
+    ] {
+        assert!(bad.is_err(), "{what} went unnoticed");
+    }
+}
+
+/// One run of `parties`, in which party 0's vector is `x` and all others hold zeros.
+fn run_of<M: Masking>(x: u128, parties: usize, seed: u64) -> Report {
+    let mut inputs = vec![vec![0; 1]; parties];
+    inputs[0] = vec![x];
+    simulate::<SumBy<M>>(&integers(1), inputs, seed, Faults::default()).expect("examples are admitted")
+}
+
+fn element(payload: &Bytes) -> u128 {
+    ring::decode::<u128>(payload, 1).expect("a share of one element")[0]
+}
+
+/// What party 0 shows party 1 in a run.
+fn shown<M: Masking>(x: u128, seed: u64) -> u128 {
+    element(&run_of::<M>(x, 3, seed).payloads(0, 1)[0])
+}
+
+#[test]
+fn a_second_run_with_a_changed_input_does_not_show_the_difference() {
+    let differs_by_inputs = |shown: fn(u128, u64) -> u128| {
+        (0..50).any(|seed| shown(1007, seed + 1000).wrapping_sub(shown(1000, seed)) == 7)
+    };
+    assert!(!differs_by_inputs(shown::<Shipped>));
+    assert!(differs_by_inputs(shown::<MasksWithoutRun>), "the mutant went unnoticed");
+}
+
+/// A node that is killed and started again has the same peers, the same uuid, and a nonce of its own; its peers' hellos
+/// may be replayed to it. Even then its masks are fresh.
+#[test]
+fn masks_are_fresh_after_a_restart_with_replayed_hellos() {
+    let hellos = |seed| {
+        let prepared = |x| prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x]), 2).unwrap();
+        let mut peer = Session::new(setup(1, 2, prepared(0), seed), Time::START);
+        std::iter::from_fn(move || peer.poll_transmit()).collect::<Vec<Envelope>>()
+    };
+    let replayed = hellos(5);
+    let shown = |x: u128, life: u64| {
+        let prepared = prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x]), 2).unwrap();
+        let mut setup = setup(0, 2, prepared, life);
+        // The node's key may even be the same: the nonce alone must do.
+        setup.keys = Arc::new(Keys::from_seed(&[9; 32]));
+        let mut session = Session::new(setup, Time::START);
+        for hello in replayed.clone() {
+            session.handle(hello, Time::START).unwrap();
+        }
+        let _ = session.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()), Time::START);
+        let mail = std::iter::from_fn(|| session.poll_transmit()).find_map(|envelope| match envelope.content {
+            Content::Mail(mail) => Some(mail.payload),
+            _ => None,
+        });
+        element(&mail.expect("all hellos are there, so the party shows its share"))
+    };
+    assert!((0..50).all(|life| shown(1007, life + 1000).wrapping_sub(shown(1000, life)) != 7));
+}
+
+/// Party 0 says hello with one nonce to party 1 and with another one to party 2.
+#[test]
+fn a_two_faced_hello_is_noticed_and_opens_nothing() {
+    let prepared = |x| prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x]), 3).unwrap();
+    let session = |me, x, seed| Session::new(setup(me, 3, prepared(x), seed), Time::START);
+    let mut parties = [session(0, 1, 1), session(1, 2, 1), session(2, 4, 1)];
+    let mut other_face = session(0, 1, 2);
+    let mut other_hello = std::iter::from_fn(|| other_face.poll_transmit()).find(|hello| hello.route.to == 2);
+    for _ in 0..20 {
+        let mut mail = Vec::new();
+        for party in &mut parties {
+            let _ = party.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()), Time::START);
+            mail.extend(std::iter::from_fn(|| party.poll_transmit()));
+        }
+        for envelope in mail {
+            let is_hello = matches!(envelope.content, Content::Hello(_));
+            let to = usize::from(envelope.route.to);
+            let envelope = if is_hello && envelope.route.from == 0 && to == 2 {
+                other_hello.take().expect("one hello from 0 to 2")
+            } else {
+                envelope
+            };
+            let _ = parties[to].handle(envelope, Time::START);
+        }
+    }
+    for (place, party) in parties.iter().enumerate().skip(1) {
+        let outcome = party.outcome().unwrap_or_else(|| panic!("party {place} does not notice before a deadline"));
+        assert!(outcome.is_err(), "party {place} got a result");
+    }
+}
+
+/// Given everything that a coalition of n − 2 knows, what the two honest parties sent is still masked: by their own pair's
+/// mask, which no coalition has.
+#[test]
+fn a_coalition_finds_no_honest_input_in_what_it_unmasks() {
+    const CANARY: u128 = 0x00c0_ffee_00c0_ffee;
+    for seed in 0..20 {
+        let mut inputs = vec![vec![0]; 4];
+        inputs[0] = vec![CANARY];
+        inputs[1] = vec![CANARY];
+        MASKS_OF_COALITION.lock().unwrap().clear();
+        let report = simulate::<SumBy<Recording>>(&integers(1), inputs, seed, Faults::default()).unwrap();
+        let masks = std::mem::take(&mut *MASKS_OF_COALITION.lock().unwrap());
+        assert_eq!(masks.len(), 4, "two honest parties, two corrupt ones each");
+        for honest in [0, 1] {
+            let sent = element(&report.payloads(honest, 2)[0]);
+            let known: u128 =
+                masks.iter().filter(|mask| mask.0 == honest).fold(0, |sum, mask| sum.wrapping_add(mask.1));
+            let unmasked = sent.wrapping_sub(known);
+            assert!(!encodings(CANARY).contains(&unmasked), "seed {seed}: the coalition unmasked party {honest}");
+            // What remains is the honest pair's mask: its high half is not all zeros or ones, as a small number's is.
+            assert!(!matches!(unmasked >> 96, 0 | 0xffff_ffff), "seed {seed}: what remains is not uniform");
+        }
+        // A control: with the honest pair's mask as well, the input is there, so the unmasking above was right.
+        let of_both: u128 =
+            [0, 1].iter().map(|place| element(&report.payloads(*place, 2)[0])).fold(0, u128::wrapping_add);
+        let known: u128 = masks.iter().fold(0, |sum, mask| sum.wrapping_add(mask.1));
+        assert_eq!(of_both.wrapping_sub(known), 2 * CANARY);
+    }
+}
+
+/// The shipped masking at the honest parties 0 and 1; the corrupt parties 2 and 3 do the same by hand, and put the masks
+/// that they share with honest ones on record.
+struct Recording;
+
+static MASKS_OF_COALITION: Mutex<Vec<(usize, u128)>> = Mutex::new(Vec::new());
+
+impl Masking for Recording {
+    fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
+        if party.me() < 2 {
+            return masks::share_of_sum(party, vector);
+        }
+        let [mut element] = vector.into_inner()[..] else { panic!("vectors of one element") };
+        for other in party.others() {
+            let mask = first_block(&party.mask_key(other));
+            if other < 2 {
+                MASKS_OF_COALITION.lock().expect("no test panics with it").push((other, mask));
+            }
+            element = if party.me() < other { element.wrapping_add(mask) } else { element.wrapping_sub(mask) };
+        }
+        Additive::new(vec![element])
+    }
+}
+
+/// The first element of the mask that a key expands to: AES-128 of zero under the key's first half.
+fn first_block(key: &[u8; 32]) -> u128 {
+    let mut block = aes::Block::default();
+    Aes128::new_from_slice(&key[..16]).expect("16 bytes are a key").encrypt_block(&mut block);
+    u128::from_le_bytes(block.into())
+}
+
+fn encodings(x: u128) -> [u128; 4] {
+    [x, x.wrapping_neg(), x << 64, (x << 64).wrapping_neg()]
+}

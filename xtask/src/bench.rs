@@ -1,0 +1,242 @@
+//! `cargo xtask bench`: our figures beside the Python reference's and a bare server's, in one run on one machine.
+
+use std::fmt;
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::federation::{Federation, Server};
+use crate::number;
+use crate::process::{Failure, output, run as run_to_end};
+use crate::python::Python;
+use crate::workspace::{self, cargo};
+
+const BUILD: Duration = Duration::from_mins(40);
+const MEASUREMENT: Duration = Duration::from_mins(15);
+
+const REFERENCE: [&str; 3] = ["federatedsecure-client", "federatedsecure-server", "federatedsecure-simon"];
+const CONNECTIONS: u32 = 16;
+const SECONDS: u32 = 3;
+/// Loads of one server, alternating with those of the other so that a slow minute of the machine meets both.
+const LOADS: usize = 3;
+
+/// Measures, prints the table and saves it as `bench.json` among the tasks' products.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
+    let (runs, others) = number(arguments, "--runs", 11)?;
+    if let Some(unknown) = others.first() {
+        return Err(Failure::new(format!("bench takes --runs N, not {unknown}")));
+    }
+    run_to_end(&mut cargo(&["build", "--release", "-p", "fsc-node", "-p", "fsc-benches", "--bins"]), BUILD)?;
+    let python = Python::with("venv-bench", &[&REFERENCE[..], &["flask", "numpy"]].concat())?;
+
+    let mut table = Table::new(&python, runs)?;
+    table.functions(&python, runs)?;
+    table.requests()?;
+    println!("\n{table}");
+    let file = workspace::scratch()?.join("bench.json");
+    fs::write(&file, format!("{:#}\n", table.json())).map_err(|error| Failure::new(format!("bench.json: {error}")))?;
+    println!("saved as {}", file.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was measured, where and how.
+struct Table {
+    context: Vec<(&'static str, String)>,
+    sections: Vec<Section>,
+}
+
+/// Rows that may be compared with one another; ratios are to the first.
+struct Section {
+    title: String,
+    unit: &'static str,
+    rows: Vec<(&'static str, f64)>,
+}
+
+impl Table {
+    fn new(python: &Python, runs: u64) -> Result<Self, Failure> {
+        let packages: Vec<String> = REFERENCE.iter().map(|name| python.version(name)).collect::<Result<_, _>>()?;
+        let context = vec![
+            ("machine", machine()),
+            ("commit", said("git", &["describe", "--always", "--dirty", "--abbrev=12"])),
+            ("date", said("date", &["-u", "+%Y-%m-%dT%H:%MZ"])),
+            ("command", format!("cargo xtask bench --runs {runs}")),
+            ("compiler", said("rustc", &["--version"])),
+            ("reference", format!("{}, behind xtask/peers/reference_server.py", packages.join(", "))),
+        ];
+        Ok(Self { context, sections: Vec::new() })
+    }
+
+    /// Each function of `rows.py` over three servers: the reference's, ours by two clients, and none at all.
+    fn functions(&mut self, python: &Python, runs: u64) -> Result<(), Failure> {
+        let reference = Federation::start("reference", || {
+            let mut command = python.command();
+            command.arg("xtask/peers/reference_server.py");
+            command
+        })?;
+        let theirs = rows(python, &reference, runs)?;
+        drop(reference);
+
+        let ours = Federation::ours()?;
+        let by_python = rows(python, &ours, runs)?;
+        let by_rust = by_our_client(&ours, runs)?;
+        ours.stop()?;
+
+        let bare = workspace::binary("canned")?;
+        let bare = Federation::start("canned", || Command::new(&bare))?;
+        let canned = rows(python, &bare, runs)?;
+
+        for (function, row) in theirs.as_object().into_iter().flatten() {
+            let mut rows = vec![
+                ("reference, its Python client", median(row)?),
+                ("ours, the same Python client", median(&by_python[function])?),
+                ("bare server, the same Python client", median(&canned[function])?),
+            ];
+            if function == "SecureSum" {
+                rows.push(("ours, our Rust client", by_rust));
+            }
+            let title = format!("{function}, M={} N={}, median of {runs}", row["parties"], row["n"]);
+            self.sections.push(Section { title, unit: "ms", rows });
+        }
+        Ok(())
+    }
+
+    /// `GET /representations` from a node and, byte for byte the same, from a bare server.
+    fn requests(&mut self) -> Result<(), Failure> {
+        let mut node = Command::new(workspace::binary("fsc")?);
+        let node = Server::start("node-load", node.args(["serve", "--listen", "127.0.0.1:0"]))?;
+        let bare =
+            Server::start("canned-load", Command::new(workspace::binary("canned")?).args(["--like", &node.url]))?;
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..LOADS {
+            theirs.push(load(&bare)?);
+            ours.push(load(&node)?);
+        }
+        node.stop()?;
+        let title = format!("GET /representations, {CONNECTIONS} connections, median of {LOADS} times {SECONDS} s");
+        let rows = vec![("bare server", middle(theirs)), ("ours", middle(ours))];
+        self.sections.push(Section { title, unit: "requests/s", rows });
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let context: serde_json::Map<_, _> =
+            self.context.iter().map(|(key, text)| ((*key).into(), json!(text))).collect();
+        let sections: Vec<Value> = self.sections.iter().map(Section::json).collect();
+        json!({ "context": context, "sections": sections })
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, text) in &self.context {
+            writeln!(f, "{key:10} {text}")?;
+        }
+        self.sections.iter().try_for_each(|section| write!(f, "\n{section}"))
+    }
+}
+
+impl Section {
+    /// A row's figure over the first row's.
+    fn ratio(&self, figure: f64) -> f64 {
+        figure / self.rows.first().map_or(f64::NAN, |(_, first)| *first)
+    }
+
+    fn json(&self) -> Value {
+        let row =
+            |(name, figure): &(&str, f64)| json!({ "name": name, "figure": figure, "ratio": self.ratio(*figure) });
+        json!({ "title": self.title, "unit": self.unit, "rows": self.rows.iter().map(row).collect::<Vec<_>>() })
+    }
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        let decimals = if self.unit == "ms" { 2 } else { 0 };
+        for (name, figure) in &self.rows {
+            let ratio = self.ratio(*figure);
+            let times = if ratio < 1.0 { format!("1/{:.2}", ratio.recip()) } else { format!("{ratio:.2}") };
+            writeln!(f, "  {name:38} {figure:12.decimals$} {:10}  × {times}", self.unit)?;
+        }
+        Ok(())
+    }
+}
+
+/// The functions of `rows.py` over these servers.
+fn rows(python: &Python, servers: &Federation, runs: u64) -> Result<Value, Failure> {
+    let mut command = python.command();
+    command.arg("xtask/peers/rows.py").args(servers.urls()).args(["--runs", &runs.to_string()]);
+    measured(&mut command)
+}
+
+/// `SecureSum` by our own client, in milliseconds.
+fn by_our_client(nodes: &Federation, runs: u64) -> Result<f64, Failure> {
+    let mut command = Command::new(workspace::binary("secure_sum")?);
+    median(&measured(command.args(nodes.urls()).args(["--runs", &runs.to_string()]))?)
+}
+
+/// Requests a second that a server answers.
+fn load(server: &Server) -> Result<f64, Failure> {
+    let mut command = Command::new(workspace::binary("load")?);
+    command.arg(format!("{}/representations", server.url));
+    command.args(["--connections", &CONNECTIONS.to_string(), "--seconds", &SECONDS.to_string()]);
+    figure(&measured(&mut command)?, "requests_per_s")
+}
+
+/// The JSON that a measurement prints.
+fn measured(command: &mut Command) -> Result<Value, Failure> {
+    println!("measuring: {command:?}");
+    serde_json::from_str(&output(command, MEASUREMENT)?).map_err(|error| Failure::new(format!("{command:?}: {error}")))
+}
+
+fn median(row: &Value) -> Result<f64, Failure> {
+    figure(row, "median_s").map(|seconds| 1e3 * seconds)
+}
+
+fn figure(row: &Value, name: &str) -> Result<f64, Failure> {
+    row[name].as_f64().ok_or_else(|| Failure::new(format!("a measurement states no {name}: {row}")))
+}
+
+/// The median of an odd number of figures.
+fn middle(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{}, {cores} cores", model.trim_start_matches([' ', '\t', ':']))
+}
+
+/// What a small program says, or that it does not.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(program);
+    command.current_dir(workspace::root()).args(arguments);
+    output(&mut command, Duration::from_secs(30)).map_or_else(|_| "unknown".into(), |text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section() -> Section {
+        Section { title: "sums".into(), unit: "ms", rows: vec![("reference", 200.0), ("ours", 2.0), ("worse", 300.0)] }
+    }
+
+    #[test]
+    fn ratios_are_to_the_first_row() {
+        let printed = section().to_string();
+        assert!(printed.contains("× 1/100.00") && printed.contains("× 1.50"), "{printed}");
+        assert_eq!(section().json()["rows"][1]["ratio"], json!(0.01));
+    }
+
+    #[test]
+    fn a_measurement_without_its_figure_is_a_failure() {
+        assert!(figure(&json!({ "median_s": null }), "median_s").is_err());
+        assert!(measured(Command::new("echo").arg("not json")).is_err());
+        assert_eq!(middle(vec![3.0, 1.0, 2.0]).total_cmp(&2.0), std::cmp::Ordering::Equal);
+    }
+}

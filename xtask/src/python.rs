@@ -1,0 +1,78 @@
+//! Python environments of our own, under the build directory.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::process::{Failure, has, output, run};
+use crate::workspace;
+
+const INSTALL: Duration = Duration::from_mins(10);
+
+/// A virtual environment.
+pub(crate) struct Python {
+    folder: PathBuf,
+}
+
+impl Python {
+    /// The environment of that name with these packages, made where it is missing.
+    pub(crate) fn with(name: &str, packages: &[&str]) -> Result<Self, Failure> {
+        let python = Self { folder: workspace::scratch()?.join(name) };
+        if python.run(&["-m", "pip", "--version"]).is_err() {
+            python.create()?;
+        }
+        let mut pip = python.command();
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        output(&mut pip, INSTALL)?;
+        Ok(python)
+    }
+
+    /// Its interpreter, at the root; it leaves no compiled files in the checkout.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(self.folder.join("bin").join("python"));
+        command.current_dir(workspace::root()).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// What the interpreter prints.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<String, Failure> {
+        output(self.command().args(arguments), Duration::from_mins(1))
+    }
+
+    /// Name and version of an installed package.
+    pub(crate) fn version(&self, package: &str) -> Result<String, Failure> {
+        let script = format!("from importlib.metadata import version; print(version('{package}'))");
+        Ok(format!("{package} {}", self.run(&["-c", &script])?.trim()))
+    }
+
+    fn create(&self) -> Result<(), Failure> {
+        if !has("python3") {
+            install("python3")?;
+        }
+        let venv = || {
+            let mut command = Command::new("python3");
+            command.args(["-m", "venv", "--clear"]).arg(&self.folder);
+            command
+        };
+        // Debian's python3 comes without the module's other half.
+        if output(&mut venv(), INSTALL).is_err() {
+            install("python3-venv")?;
+            output(&mut venv(), INSTALL)?;
+        }
+        Ok(())
+    }
+}
+
+/// Installs a Debian package where that is ours to do; names it otherwise.
+fn install(package: &str) -> Result<(), Failure> {
+    let missing = || Failure::new(format!("{package} is missing: apt-get install {package}"));
+    let root = output(Command::new("id").arg("-u"), INSTALL).is_ok_and(|id| id.trim() == "0");
+    if !root || !has("apt-get") {
+        return Err(missing());
+    }
+    println!("installing {package}");
+    let apt = |arguments: &[&str]| {
+        run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"), INSTALL)
+    };
+    apt(&["update", "-qq"]).and_then(|()| apt(&["install", "-qq", "-y", package])).map_err(|_| missing())
+}
