@@ -153,7 +153,9 @@ impl Envelope {
         let content = match header[1] {
             1 => {
                 let body = split(batch, length)?;
-                let _: Tag = take(batch)?;
+                if take(batch)? != Tag::default() {
+                    return Err(Malformed::Reserved);
+                }
                 Content::Hello(body)
             }
             2 => {
@@ -297,6 +299,14 @@ mod tests {
         fn any_bytes_end_in_envelopes_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = Envelope::decode_all(bytes.into());
         }
+    }
+
+    #[test]
+    fn a_hello_has_one_encoding() {
+        let route = Route { topic: Topic([1; 16]), from: 1, to: 2, mark: Mark([2; 8]) };
+        let mut encoded = bytes(&[Envelope { route, content: Content::Hello(Bytes::from_static(b"hi")) }]);
+        *encoded.last_mut().unwrap() = 1;
+        assert_eq!(Envelope::decode_all(encoded.into()), Err(Malformed::Reserved));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::secret::Secret;
 use crate::session::{Deadlines, Outcome, Session, Setup};
 use crate::transport::{Address, Batch};
 
+pub mod bus;
 mod stage;
 
 pub use stage::{HandClock, Nowhere, environment};

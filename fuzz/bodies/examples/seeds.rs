@@ -1,0 +1,89 @@
+//! Writes the seeds that are no texts: `cargo run -p fsc-fuzz-bodies --example seeds`.
+//!
+//! Envelopes and hellos are those of a simulated run. Lists of operations begin with what makes a run succeed, so that a
+//! fuzzer starts behind the joining.
+
+use std::path::Path;
+use std::{fs, io};
+
+use fsc_core::envelope::Content;
+use fsc_core::sim::{Faults, Report, simulate};
+use fsc_protocols::sum::{Params, SecureSum};
+
+fn main() -> io::Result<()> {
+    let (whole, cut) = (run(Faults::default()), run(Faults { silent: Some((1, 2)), ..Faults::default() }));
+    let batch: Vec<u8> = whole.transcript.iter().flat_map(|sent| sent.bytes.clone()).collect();
+    write("envelope", "run", &batch)?;
+    for (name, report) in [("whole", whole), ("cut", cut)] {
+        for (number, sent) in report.transcript.iter().enumerate().step_by(3) {
+            write("envelope", &format!("{name}_{number}"), &sent.bytes)?;
+            if let Content::Hello(body) = &sent.envelope.content {
+                write("hello", &format!("{name}_{number}"), body)?;
+            }
+        }
+    }
+    for (name, ops) in SESSIONS {
+        write("session", name, ops)?;
+    }
+    for (name, ops) in RUNS {
+        write("runs", name, ops)?;
+    }
+    for (name, ops) in BUSES {
+        write("bus", name, ops)?;
+    }
+    Ok(())
+}
+
+/// Parties less two, elements, unity; then operations as `Op::read` in `session.rs` has them.
+const SESSIONS: &[(&str, &[u8])] = &[
+    ("peace", &[1, 0, 1, 6, 6]),
+    ("vector", &[2, 3, 1, 3, 2, 3, 1, 0, 0, 0, 1, 6, 6]),
+    ("disunity", &[1, 1, 0, 6, 6]),
+    ("duplicates", &[1, 2, 1, 7, 0, 0, 7, 0, 2, 6, 0, 0, 7, 0, 1, 6]),
+    ("drop", &[1, 0, 1, 7, 1, 0, 6, 12, 61, 0, 1, 6]),
+    ("flip_hello", &[0, 0, 1, 7, 2, 0, 60, 2, 6]),
+    ("flip_mail", &[0, 0, 1, 3, 0, 3, 0, 0, 0, 0, 1, 7, 2, 0, 2, 2, 6]),
+    ("splice", &[1, 0, 1, 3, 0, 7, 3, 0, 5, 28, 8, 6]),
+    ("replay", &[1, 0, 1, 7, 4, 0, 7, 4, 2, 7, 4, 20, 6, 6]),
+    ("divert", &[1, 0, 1, 7, 5, 0, 1, 6]),
+    ("flood", &[1, 0, 1, 3, 0, 11, 0, 6]),
+    ("cancel", &[1, 0, 1, 6, 13, 1, 6]),
+    ("cancel_early", &[1, 0, 1, 3, 0, 13, 1, 6]),
+    ("lose", &[1, 0, 1, 3, 0, 14, 0, 1, 6]),
+    ("hello_again", &[1, 0, 1, 15, 0, 1, 6, 15, 1, 0, 6]),
+    ("invent", &[0, 0, 1, 7, 6, 0, 36, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+];
+
+/// Operations as `Op::read` in `runs.rs` has them.
+const RUNS: &[(&str, &[u8])] = &[
+    ("peace", &[0, 0, 0, 0, 1, 0, 0, 2, 0, 7, 7, 7]),
+    ("twice", &[0, 0, 0, 0, 1, 0, 0, 2, 0, 7, 7, 0, 0, 0, 0, 1, 0, 0, 2, 0, 7, 7]),
+    ("two_rendezvous", &[0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 1, 7, 0, 2, 0, 0, 2, 1, 7, 7, 7]),
+    ("disunity", &[0, 0, 0, 0, 1, 2, 0, 2, 0, 7, 7]),
+    ("early_mail", &[0, 0, 0, 7, 0, 1, 0, 7, 0, 2, 0, 7, 7]),
+    ("cancel", &[0, 0, 0, 0, 1, 0, 13, 0, 7, 0, 2, 0, 7]),
+    ("cancel_all", &[0, 0, 0, 0, 0, 1, 14, 0, 7]),
+    ("unplug", &[0, 0, 0, 0, 1, 0, 4, 15, 1, 7, 12, 200, 7, 15, 1, 12, 200, 7]),
+    ("expire", &[0, 0, 0, 7, 12, 255, 12, 255, 12, 255, 0, 1, 0, 7]),
+    ("from_afar", &[0, 0, 0, 4, 11, 0, 7]),
+    ("faults", &[0, 0, 0, 0, 1, 0, 0, 2, 0, 4, 8, 0, 0, 8, 1, 1, 8, 2, 0, 40, 0, 7, 8, 4, 0, 8, 5, 0, 1, 7]),
+];
+
+/// Operations as `read` in `bus.rs` has them, which begin with whose they are.
+const BUSES: &[(&str, &[u8])] = &[
+    ("classic", &[0, 0, 0, 4, 0, 0, 6, 0, 10, 0, 0, 9, 0]),
+    ("foreign", &[0, 1, 1, 0, 1, 9, 0, 1, 10, 0, 1, 2, 0, 0, 9, 0]),
+    ("chain", &[0, 1, 0, 9, 0, 7, 0, 0, 8, 0, 0, 10, 0, 0, 3, 0]),
+    ("quota", &[0, 1, 3, 0, 0, 1, 3, 0, 0, 1, 3, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ("lease", &[0, 0, 0, 11, 1, 80, 0, 3, 0, 0, 11, 1, 80, 0, 11, 1, 140, 0, 3, 0]),
+];
+
+fn run(faults: Faults) -> Report {
+    simulate::<SecureSum>(&Params::NUMBER, vec![vec![42], vec![16], vec![99]], 0, faults).expect("a sum is prepared")
+}
+
+fn write(target: &str, name: &str, seed: &[u8]) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name).with_extension("seed"), seed)
+}

@@ -1,0 +1,401 @@
+//! Three nodes that start runs, cancel them, lose one another, and get mail from anywhere.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use async_trait::async_trait;
+use fsc_core::bus::Request;
+use fsc_core::clock::{BoxFuture, Runtime, Time};
+use fsc_core::object::ObjectError;
+use fsc_core::protocol::prepare;
+use fsc_core::runs::{self, Limits, Run, Runs};
+use fsc_core::secret::Secret;
+use fsc_core::session::{Deadlines, Phase};
+use fsc_core::transport::{Address, Answer, Assurance, Batch, Life, Origin, Transport, TransportError};
+use fsc_core::value::Value;
+use fsc_protocols::sum::{Kind, Params, SecureSum};
+
+use crate::network::{Fault, Letter, Network};
+
+const NODES: usize = 3;
+const MOST_OPS: usize = 200;
+const MOST_STARTS: usize = 60;
+
+/// Small enough to be reached.
+fn limits() -> Limits {
+    Limits {
+        deadlines: Deadlines { backlog_bytes: 10_000, ..Deadlines::default() },
+        runs: 4,
+        waiting: 8,
+        waiting_bytes: 2_000,
+        ..Limits::default()
+    }
+}
+
+/// Whatever peers send, mail is taken or refused with a reason, no node runs more than it may, and every run ends: with
+/// an error, or with the sum over one run of each node that all want the same.
+pub fn runs(data: &[u8]) {
+    let mut input = Unstructured::new(data);
+    let mut world = World::new();
+    for _ in 0..MOST_OPS {
+        if input.is_empty() {
+            break;
+        }
+        let Ok(op) = Op::read(&mut input) else { break };
+        world.step(&op);
+        world.check();
+    }
+    world.let_time_pass();
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// Starts a run at a node, for a rendezvous and of a kind that few have.
+    Start {
+        node: u8,
+        topic: u8,
+    },
+    Turn,
+    Deliver {
+        letter: u8,
+    },
+    DeliverAll,
+    Fault(Fault),
+    /// Mail from another machine, which is refused.
+    FromAfar {
+        letter: u8,
+    },
+    Advance {
+        tenths: u8,
+    },
+    Cancel {
+        run: u8,
+    },
+    CancelAll {
+        node: u8,
+    },
+    /// Unplugs a node, or plugs it in again.
+    Plug {
+        node: u8,
+    },
+}
+
+impl Op {
+    fn read(input: &mut Unstructured<'_>) -> Result<Self> {
+        Ok(match input.int_in_range(0..=15_u8)? {
+            0..=3 => Self::Start { node: input.arbitrary()?, topic: input.arbitrary()? },
+            4 => Self::Turn,
+            5 | 6 => Self::Deliver { letter: input.arbitrary()? },
+            7 => Self::DeliverAll,
+            8..=10 => Self::Fault(Fault::read(input)?),
+            11 => Self::FromAfar { letter: input.arbitrary()? },
+            12 => Self::Advance { tenths: input.arbitrary()? },
+            13 => Self::Cancel { run: input.arbitrary()? },
+            14 => Self::CancelAll { node: input.arbitrary()? },
+            _ => Self::Plug { node: input.arbitrary()? },
+        })
+    }
+}
+
+/// A run that was started. Its node's input is its number times 256 to the node's place, so that a sum tells whose
+/// inputs are in it.
+struct Started {
+    run: Run,
+    node: usize,
+    topic: u8,
+}
+
+struct World {
+    surroundings: Arc<Surroundings>,
+    nodes: Vec<Arc<Runs>>,
+    started: Vec<Started>,
+}
+
+impl World {
+    fn new() -> Self {
+        let surroundings = Arc::new(Surroundings::new());
+        let node = |_| {
+            let here = Arc::new(Here(Arc::clone(&surroundings)));
+            Runs::new(Arc::clone(&here) as _, here, limits())
+        };
+        Self { nodes: (0..NODES).map(node).collect(), surroundings, started: Vec::new() }
+    }
+
+    fn step(&mut self, op: &Op) {
+        match *op {
+            Op::Start { node, topic } => self.start(usize::from(node) % NODES, topic % 4),
+            Op::Turn => self.surroundings.turn(),
+            Op::Deliver { letter } => {
+                let letter = self.surroundings.network().take(letter);
+                self.hand_over(letter, Origin::Loopback);
+            }
+            Op::DeliverAll => self.deliver_all(),
+            Op::Fault(ref fault) => self.surroundings.network().do_fault(fault),
+            Op::FromAfar { letter } => {
+                let letter = self.surroundings.network().take(letter);
+                self.hand_over(letter, Origin::Remote);
+            }
+            Op::Advance { tenths } => self.surroundings.advance(Duration::from_millis(100 * u64::from(tenths))),
+            Op::Cancel { run } => {
+                if let Some(place) = usize::from(run).checked_rem(self.started.len()) {
+                    self.started[place].run.cancel();
+                }
+            }
+            Op::CancelAll { node } => self.nodes[usize::from(node) % NODES].cancel_all(),
+            Op::Plug { node } => self.surroundings.plug(usize::from(node) % NODES),
+        }
+    }
+
+    fn start(&mut self, node: usize, topic: u8) {
+        let number = self.started.len();
+        if number >= MOST_STARTS {
+            return;
+        }
+        // The rendezvous has two names, and two kinds of sum.
+        let fraction_bits = u32::from(topic / 2);
+        let params = Params { kind: Kind::Float64, fraction_bits, shape: None };
+        let input = (number as u128 + 1) << (8 * node) << fraction_bits;
+        let prepared = prepare::<SecureSum>(params, Secret::new(vec![input]), NODES).expect("a sum is prepared");
+        let network = runs::Network {
+            nodes: (0..NODES).map(address).collect(),
+            myself: node,
+            uuid: format!("rendezvous {}", topic % 2),
+        };
+        match self.nodes[node].start(prepared, network) {
+            Ok(run) => self.started.push(Started { run, node, topic }),
+            Err(error) => assert!(matches!(error, ObjectError::Conflict { .. } | ObjectError::Limit { .. })),
+        }
+    }
+
+    fn hand_over(&self, letter: Option<Letter>, origin: Origin) {
+        let Some(Letter { to, bytes }) = letter else { return };
+        let taken = self.nodes[to].mail(origin, bytes.into());
+        match taken {
+            Ok(_) => assert_eq!(origin, Origin::Loopback, "mail from afar was taken"),
+            Err(failure) => assert!(matches!(failure.code, 400 | 403 | 404 | 429), "{failure}"),
+        }
+    }
+
+    fn deliver_all(&self) {
+        for _ in 0..4 {
+            self.surroundings.turn();
+            let letters = std::mem::take(&mut self.surroundings.network().wire);
+            for letter in letters {
+                self.hand_over(Some(letter), Origin::Loopback);
+            }
+        }
+    }
+
+    /// What must hold at any time.
+    fn check(&self) {
+        assert!(self.nodes.iter().all(|node| node.len() <= limits().runs));
+        for (number, started) in self.started.iter().enumerate() {
+            match started.run.try_outcome() {
+                None => {}
+                Some(Ok(value)) => self.check_sum(number, value),
+                Some(Err(error)) => {
+                    assert!(error.culprits().iter().all(|place| *place < NODES), "nobody is there to blame: {error}");
+                }
+            }
+        }
+    }
+
+    /// A sum is right if it is over my input, and over one of each other node that wanted the same.
+    fn check_sum(&self, number: usize, value: &Value) {
+        let sum = value.entry("result").and_then(|result| result.entry("sum")).and_then(Value::as_f64);
+        let sum = sum.expect("a sum is a number") as u32;
+        let mine = &self.started[number];
+        for (node, digit) in sum.to_le_bytes().into_iter().take(NODES).enumerate() {
+            let theirs = usize::from(digit).checked_sub(1).and_then(|number| self.started.get(number));
+            assert!(theirs.is_some_and(|theirs| theirs.node == node && theirs.topic == mine.topic), "wrong sum");
+            assert!(node != mine.node || usize::from(digit) == number + 1, "a sum without my input");
+        }
+    }
+
+    /// All deadlines pass: those of joining, silence and delivery, and the time that mail lingers.
+    fn let_time_pass(&mut self) {
+        for _ in 0..5 {
+            self.surroundings.turn();
+            self.surroundings.advance(Duration::from_secs(61));
+            self.surroundings.turn();
+        }
+        self.check();
+        assert!(self.started.iter().all(|started| started.run.try_outcome().is_some()), "a run has not ended");
+        assert!(self.started.iter().all(|started| started.run.progress().phase == Phase::Ended));
+        assert!(self.nodes.iter().all(|node| node.is_empty()), "a node runs what has ended");
+        assert!(lock(&self.surroundings.tasks).is_empty(), "a task outlives its run");
+    }
+}
+
+/// The time, the tasks and the network of all nodes, moved by hand.
+struct Surroundings {
+    now: Mutex<Time>,
+    tasks: Mutex<Vec<BoxFuture<()>>>,
+    /// Who waits for the time, or for a node to vanish. They are few, so all are woken at every change.
+    sleepers: Mutex<Vec<Waker>>,
+    unplugged: Mutex<[bool; NODES]>,
+    network: Mutex<Network>,
+}
+
+impl Surroundings {
+    fn new() -> Self {
+        Self {
+            now: Mutex::default(),
+            tasks: Mutex::default(),
+            sleepers: Mutex::default(),
+            unplugged: Mutex::default(),
+            network: Mutex::new(Network::new(NODES, Vec::new())),
+        }
+    }
+
+    fn network(&self) -> MutexGuard<'_, Network> {
+        lock(&self.network)
+    }
+
+    fn advance(&self, span: Duration) {
+        let mut now = lock(&self.now);
+        *now = *now + span;
+        drop(now);
+        self.wake();
+    }
+
+    fn plug(&self, node: usize) {
+        let mut unplugged = lock(&self.unplugged);
+        unplugged[node] = !unplugged[node];
+        drop(unplugged);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let sleepers = std::mem::take(&mut *lock(&self.sleepers));
+        sleepers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Polls every task once, and those that it brings forth.
+    fn turn(&self) {
+        let mut pending = Vec::new();
+        while let Some(mut task) = self.next_task() {
+            if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+                pending.push(task);
+            }
+        }
+        *lock(&self.tasks) = pending;
+    }
+
+    /// The lock is free again before the task is polled, which may bring forth others.
+    fn next_task(&self) -> Option<BoxFuture<()>> {
+        lock(&self.tasks).pop()
+    }
+}
+
+/// What a node has in hand of its surroundings.
+struct Here(Arc<Surroundings>);
+
+impl Here {
+    /// Completes when `ready` is, which only a change of the surroundings makes it.
+    fn wait<T>(&self, ready: impl Fn(&Surroundings) -> Option<T> + Send + 'static) -> BoxFuture<T> {
+        let surroundings = Arc::clone(&self.0);
+        Box::pin(std::future::poll_fn(move |context| {
+            if let Some(result) = ready(&surroundings) {
+                return Poll::Ready(result);
+            }
+            lock(&surroundings.sleepers).push(context.waker().clone());
+            Poll::Pending
+        }))
+    }
+}
+
+impl Runtime for Here {
+    fn now(&self) -> Time {
+        *lock(&self.0.now)
+    }
+
+    fn sleep_until(&self, at: Time) -> BoxFuture<()> {
+        self.wait(move |surroundings| (*lock(&surroundings.now) >= at).then_some(()))
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        lock(&self.0.tasks).push(task);
+    }
+
+    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+        work();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[async_trait]
+impl Transport for Here {
+    async fn request(&self, to: &Address, _: Request) -> Result<Answer, TransportError> {
+        Err(TransportError::NoTransport { to: to.clone() })
+    }
+
+    async fn deliver(&self, to: &Address, batch: Batch) -> Result<Life, TransportError> {
+        let node = node_of(to);
+        if lock(&self.0.unplugged)[node] {
+            return Err(unreachable(to));
+        }
+        self.0.network().send(Letter { to: node, bytes: batch.pieces.concat() });
+        Ok(Life([0; 16]))
+    }
+
+    async fn lost(&self, to: &Address, _: Life) -> TransportError {
+        let node = node_of(to);
+        self.wait(move |surroundings| lock(&surroundings.unplugged)[node].then_some(())).await;
+        unreachable(to)
+    }
+
+    fn assurance(&self, _: &Address) -> Assurance {
+        Assurance::InProcess
+    }
+}
+
+fn address(node: usize) -> Address {
+    format!("sim:{node}").parse().expect("a scheme and a number are an address")
+}
+
+fn node_of(address: &Address) -> usize {
+    let node = address.as_str().trim_start_matches("sim:").parse();
+    node.expect("nodes send mail to nodes of their network only")
+}
+
+fn unreachable(to: &Address) -> TransportError {
+    TransportError::Unreachable { to: to.clone(), why: "unplugged".to_owned() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts a run of the same kind at every node, and delivers what they say.
+    fn united(world: &mut World) {
+        (0..NODES).for_each(|node| world.start(node, 0));
+        (0..3).for_each(|_| world.deliver_all());
+    }
+
+    #[test]
+    fn undisturbed_runs_end_with_the_right_sums_and_the_rendezvous_serves_again() {
+        let mut world = World::new();
+        united(&mut world);
+        united(&mut world);
+        world.check();
+        let outcomes: Vec<_> = world.started.iter().map(|started| started.run.try_outcome()).collect();
+        assert!(outcomes.len() == 2 * NODES && outcomes.iter().all(|outcome| matches!(outcome, Some(Ok(_)))));
+        world.let_time_pass();
+    }
+
+    #[test]
+    #[should_panic(expected = "wrong sum")]
+    fn a_wrong_sum_is_noticed() {
+        let mut world = World::new();
+        united(&mut world);
+        world.started[1].topic = 1;
+        world.check();
+    }
+}
