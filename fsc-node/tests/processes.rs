@@ -148,8 +148,7 @@ async fn run_without_party_2(nodes: &[Process], parties: &Parties) -> [Task; 2] 
 /// Three nodes of that configuration, and clients that can have hundreds of requests under way.
 fn federation(config: &str) -> (Vec<Process>, Parties) {
     let nodes: Vec<Process> = (0..3).map(|_| Process::start(config)).collect();
-    let mut client = ClientConfig::default();
-    client.connections = 400;
+    let client = ClientConfig { connections: 400, ..ClientConfig::default() };
     let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(client));
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
     let parties = Parties::new(&transport, &runtime, nodes.iter().map(|node| node.address.clone()));

@@ -77,8 +77,7 @@ struct OverHttp {
 
 impl OverHttp {
     fn new(http2: bool) -> Self {
-        let mut config = ClientConfig::default();
-        config.http2 = http2;
+        let config = ClientConfig { http2, ..ClientConfig::default() };
         Self { transport: HttpTransport::new(config), runtime: TokioRuntime::new(), servers: Mutex::default() }
     }
 }

@@ -21,6 +21,7 @@ use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport};
 
 #[tokio::main]
+#[allow(clippy::print_stdout)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let runs: usize = option("--runs").map_or(Ok(11), |text| text.parse())?;
     let count: usize = option("--count").map_or(Ok(100), |text| text.parse())?;
