@@ -187,6 +187,16 @@ impl Envelope {
         Ok(envelopes)
     }
 
+    /// The same with memory of its own, so that keeping it does not keep the batch that it came in.
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        match &mut self.content {
+            Content::Hello(body) | Content::Stop { reason: body, .. } => *body = Bytes::copy_from_slice(body),
+            Content::Mail(mail) => mail.payload = Bytes::copy_from_slice(&mail.payload),
+        }
+        self
+    }
+
     /// The number of bytes of the encoding.
     pub fn encoded_len(&self) -> usize {
         TAG + match &self.content {

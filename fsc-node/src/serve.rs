@@ -21,6 +21,9 @@ use crate::{Outcome, memory};
 /// How often an idle node lets go of what its clients forgot.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// How long a node that stops takes at most to tell its peers.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen, as 127.0.0.1:8001; port 0 lets the system choose
@@ -56,14 +59,15 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
     let handler: Arc<dyn Handler> = node.clone();
     let server = Server::bind(config.server(listen)?, handler).await?;
     announce(server.local_addr())?;
-    tokio::spawn(sweep(Arc::clone(&node), runtime));
+    tokio::spawn(sweep(Arc::clone(&node), Arc::clone(&runtime)));
     server
         .run(async {
             stop.await;
-            // Clients that wait for a result get an error that says so, and peers are told.
+            // Clients that wait for a result get an error that says so, and peers are told before the node is gone.
             node.runs().cancel_all();
         })
         .await;
+    node.runs().drained(runtime.now() + FAREWELL).await;
     Ok(())
 }
 
