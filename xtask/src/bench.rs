@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::federation::{Federation, Server};
 use crate::number;
-use crate::process::{Failure, output, run as run_to_end};
+use crate::process::{Failure, output, run as run_to_end, shown};
 use crate::python::Python;
 use crate::workspace::{self, cargo};
 
@@ -186,8 +186,9 @@ fn load(server: &Server) -> Result<f64, Failure> {
 
 /// The JSON that a measurement prints.
 fn measured(command: &mut Command) -> Result<Value, Failure> {
-    println!("measuring: {command:?}");
-    serde_json::from_str(&output(command, MEASUREMENT)?).map_err(|error| Failure::new(format!("{command:?}: {error}")))
+    println!("measuring: {}", shown(command));
+    let printed = output(command, MEASUREMENT)?;
+    serde_json::from_str(&printed).map_err(|error| Failure::new(format!("{}: {error}", shown(command))))
 }
 
 fn median(row: &Value) -> Result<f64, Failure> {
