@@ -20,7 +20,7 @@ const REFERENCE: [&str; 3] = ["federatedsecure-client", "federatedsecure-server"
 const CONNECTIONS: u32 = 16;
 const SECONDS: u32 = 3;
 /// Loads of one server, alternating with those of the other so that a slow minute of the machine meets both.
-const LOADS: usize = 3;
+const LOADS: usize = 5;
 
 /// Measures, prints the table and saves it as `bench.json` among the tasks' products.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
