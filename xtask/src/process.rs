@@ -105,7 +105,8 @@ pub(crate) fn has(program: impl AsRef<OsStr>) -> bool {
     output(Command::new(program).arg("--version"), Duration::from_secs(30)).is_ok()
 }
 
-fn shown(command: &Command) -> String {
+/// A command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
     words.join(OsStr::new(" ")).to_string_lossy().into_owned()
 }
