@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::federation::{Federation, Server};
 use crate::number;
-use crate::process::{Failure, output, run as run_to_end, shown};
+use crate::process::{Failure, has, output, run as run_to_end, shown};
 use crate::python::Python;
 use crate::workspace::{self, cargo};
 
@@ -34,6 +34,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut table = Table::new(&python, runs)?;
     table.functions(&python, runs)?;
     table.requests()?;
+    table.chain()?;
+    table.million(runs)?;
     println!("\n{table}");
     let file = workspace::scratch()?.join("bench.json");
     fs::write(&file, format!("{:#}\n", table.json())).map_err(|error| Failure::new(format!("bench.json: {error}")))?;
@@ -115,6 +117,37 @@ impl Table {
         let title = format!("GET /representations, {CONNECTIONS} connections, median of {LOADS} times {SECONDS} s");
         let rows = vec![("bare server", middle(theirs)), ("ours", middle(ours))];
         self.sections.push(Section { title, unit: "requests/s", rows });
+        Ok(())
+    }
+
+    /// A chain of four operations, and a bare POST of as many bytes, with both ends on one core.
+    fn chain(&mut self) -> Result<(), Failure> {
+        let mut command = if has("taskset") { Command::new("taskset") } else { Command::new("env") };
+        if has("taskset") {
+            command.args(["-c", "0"]);
+        }
+        let row = measured(command.arg(workspace::binary("chain")?))?;
+        let rows =
+            vec![("bare POST", 1e6 * figure(&row, "bare_s")?), ("chain of four", 1e6 * figure(&row, "chain_s")?)];
+        let title = "create, attribute, call, download in one request, both ends on one core, median of 20,000".into();
+        self.sections.push(Section { title, unit: "us", rows });
+        Ok(())
+    }
+
+    /// A sum of vectors of a million floats, and what it costs each node in memory.
+    fn million(&mut self, runs: u64) -> Result<(), Failure> {
+        for (form, words) in [("raw arrays", &["--elementwise"][..]), ("JSON", &["--elementwise", "--json"])] {
+            let nodes = Federation::ours()?;
+            let mut command = Command::new(workspace::binary("secure_sum")?);
+            command.args(nodes.urls()).args(["--runs", &runs.to_string(), "--count", "1000000"]).args(words);
+            let rows = vec![("ours, our Rust client", median(&measured(&mut command)?)?)];
+            let title = format!("SecureSum of vectors, M=3 N=1,000,000, {form}, median of {runs}");
+            self.sections.push(Section { title, unit: "ms", rows });
+            let rows = vec![("the largest node", nodes.peak_megabytes()?)];
+            let title = format!("its peak resident memory, {form}");
+            self.sections.push(Section { title, unit: "MB", rows });
+            nodes.stop()?;
+        }
         Ok(())
     }
 

@@ -48,6 +48,11 @@ impl Process {
         &mut self.child
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end, at most until the deadline.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus, Failure> {
         let deadline = Instant::now() + limit;
