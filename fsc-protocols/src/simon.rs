@@ -123,7 +123,7 @@ impl Task {
     ) -> Result<Self, ObjectError> {
         let Some(protocol) = environment.protocols.find(function) else {
             let known = environment.protocols.names();
-            return Err(ObjectError::NotFound { what: format!("no such function; this node has {known}") });
+            return Err(ObjectError::NotFound { what: format!("no function {function:?}; this node has {known}") });
         };
         let uuid = match id {
             Some(id) => id,
@@ -205,8 +205,10 @@ impl Task {
         ])
     }
 
+    /// Nothing, before the start as well as while the run is under way.
     fn result(&self) -> Result<Option<Value>, ObjectError> {
-        match self.run()?.try_outcome() {
+        let Ok(run) = self.run() else { return Ok(None) };
+        match run.try_outcome() {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value.clone())),
             Some(Err(error)) => Err(error.clone().into()),
