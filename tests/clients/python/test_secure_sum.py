@@ -1,6 +1,6 @@
 """SecureSum over three nodes, by `compute` and by the explicit flow."""
-import math
 import json
+import math
 import time
 import unittest
 
