@@ -187,6 +187,15 @@ impl Envelope {
         Ok(envelopes)
     }
 
+    /// The same, in memory of its own instead of the batch's.
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        let (Content::Hello(body) | Content::Mail(Mail { payload: body, .. }) | Content::Stop { reason: body, .. }) =
+            &mut self.content;
+        *body = Bytes::copy_from_slice(body);
+        self
+    }
+
     /// The number of bytes of the encoding.
     pub fn encoded_len(&self) -> usize {
         TAG + match &self.content {
