@@ -31,7 +31,7 @@ const MOST_STARTS: usize = 60;
 fn limits() -> Limits {
     Limits {
         deadlines: Deadlines { backlog_bytes: 10_000, ..Deadlines::default() },
-        runs: 4,
+        runs: 3,
         waiting: 8,
         waiting_bytes: 2_000,
         ..Limits::default()
@@ -57,7 +57,7 @@ pub fn runs(data: &[u8]) {
 /// What the world does next. A number is a node, or a letter by its place on the wire.
 #[derive(Clone, Debug)]
 enum Op {
-    /// Starts a run at a node, for a rendezvous and of a kind of which there are few.
+    /// Starts a run at a node, for one of a few wishes.
     Start(u8, u8),
     /// Polls all tasks.
     Turn,
@@ -100,7 +100,7 @@ impl Op {
 struct Started {
     run: Run,
     node: usize,
-    topic: u8,
+    wish: u8,
 }
 
 struct World {
@@ -122,7 +122,7 @@ impl World {
 
     fn step(&mut self, op: &Op) {
         match *op {
-            Op::Start(node, topic) => self.start(usize::from(node) % NODES, topic % 4),
+            Op::Start(node, wish) => self.start(usize::from(node) % NODES, wish % 8),
             Op::Turn => self.surroundings.turn(),
             Op::Deliver(letter) => {
                 let letter = self.surroundings.network().take(letter);
@@ -150,23 +150,23 @@ impl World {
         }
     }
 
-    fn start(&mut self, node: usize, topic: u8) {
+    /// Starts a run at one of four rendezvous, for one of two kinds of sum.
+    fn start(&mut self, node: usize, wish: u8) {
         let number = self.started.len();
         if number >= MOST_STARTS {
             return;
         }
-        // The rendezvous has two names, and two kinds of sum.
-        let fraction_bits = u32::from(topic / 2);
+        let fraction_bits = u32::from(wish / 4);
         let params = Params { kind: Kind::Float64, fraction_bits, shape: None };
         let input = (number as u128 + 1) << (8 * node) << fraction_bits;
         let prepared = prepare::<SecureSum>(params, Secret::new(vec![input]), NODES).expect("a sum is prepared");
         let network = runs::Network {
             nodes: (0..NODES).map(address).collect(),
             myself: node,
-            uuid: format!("rendezvous {}", topic % 2),
+            uuid: format!("rendezvous {}", wish % 4),
         };
         match self.nodes[node].start(prepared, network) {
-            Ok(run) => self.started.push(Started { run, node, topic }),
+            Ok(run) => self.started.push(Started { run, node, wish }),
             Err(error) => assert!(matches!(error, ObjectError::Conflict { .. } | ObjectError::Limit { .. })),
         }
     }
@@ -216,7 +216,7 @@ impl World {
         let mine = &self.started[number];
         for (node, digit) in sum.to_le_bytes().into_iter().take(NODES).enumerate() {
             let theirs = usize::from(digit).checked_sub(1).and_then(|number| self.started.get(number));
-            assert!(theirs.is_some_and(|theirs| theirs.node == node && theirs.topic == mine.topic), "wrong sum");
+            assert!(theirs.is_some_and(|theirs| theirs.node == node && theirs.wish == mine.wish), "wrong sum");
             assert!(node != mine.node || usize::from(digit) == number + 1, "a sum without my input");
         }
     }
@@ -442,7 +442,7 @@ mod tests {
     fn a_wrong_sum_is_noticed() {
         let mut world = World::new();
         united(&mut world);
-        world.started[1].topic = 1;
+        world.started[1].wish = 1;
         world.check();
     }
 }
