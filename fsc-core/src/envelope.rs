@@ -187,12 +187,13 @@ impl Envelope {
         Ok(envelopes)
     }
 
-    /// The same, in memory of its own instead of the batch's.
+    /// The same with memory of its own, so that keeping it does not keep the batch that it came in.
     #[must_use]
     pub fn detached(mut self) -> Self {
-        let (Content::Hello(body) | Content::Mail(Mail { payload: body, .. }) | Content::Stop { reason: body, .. }) =
-            &mut self.content;
-        *body = Bytes::copy_from_slice(body);
+        match &mut self.content {
+            Content::Hello(body) | Content::Stop { reason: body, .. } => *body = Bytes::copy_from_slice(body),
+            Content::Mail(mail) => mail.payload = Bytes::copy_from_slice(&mail.payload),
+        }
         self
     }
 

@@ -5,8 +5,9 @@
 
 use std::ops::RangeInclusive;
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha20Rng;
+use rand::SeedableRng;
+/// What [`Lawful`] draws its examples with, so that authors need not depend on the crates themselves.
+pub use {rand::RngExt, rand_chacha::ChaCha20Rng};
 
 use crate::protocol::Protocol;
 use crate::session::Outcome;

@@ -248,6 +248,22 @@ pub enum ObjectError {
     Conflict {
         /// What does not fit.
         why: String,
+        /// Places of the parties that it does not fit, if it is about parties.
+        culprits: Vec<usize>,
+    },
+    /// A peer broke the protocol.
+    #[error("{why}")]
+    BadPeer {
+        /// What it did.
+        why: String,
+        /// Places of the parties at fault.
+        culprits: Vec<usize>,
+    },
+    /// This node has an error.
+    #[error("{why}")]
+    Internal {
+        /// Where.
+        why: String,
     },
     /// A bound was reached.
     #[error("limit reached: {what}")]
@@ -274,6 +290,11 @@ pub enum ObjectError {
 }
 
 impl ObjectError {
+    /// What does not fit the present state.
+    pub fn conflict(why: impl Into<String>) -> Self {
+        Self::Conflict { why: why.into(), culprits: Vec::new() }
+    }
+
     /// An argument that is wrong, and why.
     pub fn argument(name: &'static str, why: impl Into<String>) -> Self {
         Self::InvalidArgument { name, why: why.into() }
@@ -282,7 +303,10 @@ impl ObjectError {
     /// The parties at fault, by their place in the party list.
     pub fn culprits(&self) -> &[usize] {
         match self {
-            Self::Unavailable { culprits, .. } | Self::TimedOut { culprits, .. } => culprits,
+            Self::Conflict { culprits, .. }
+            | Self::BadPeer { culprits, .. }
+            | Self::Unavailable { culprits, .. }
+            | Self::TimedOut { culprits, .. } => culprits,
             Self::NoSuchAttribute { .. }
             | Self::NotCallable { .. }
             | Self::MissingArgument { .. }
@@ -291,7 +315,7 @@ impl ObjectError {
             | Self::InvalidArgument { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
-            | Self::Conflict { .. }
+            | Self::Internal { .. }
             | Self::Limit { .. } => &[],
         }
     }

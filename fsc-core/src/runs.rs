@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -19,8 +20,9 @@ use crate::envelope::{Content, Envelope, Mark, Topic};
 use crate::joining::{Keys, MOST_PARTIES};
 use crate::object::ObjectError;
 use crate::protocol::Prepared;
-use crate::session::{Deadlines, Outcome, Progress, RunError, Session, Setup};
+use crate::session::{Deadlines, Outcome, Progress, RunError, Session, Setup, is_disagreement};
 use crate::transport::{Address, Assurance, Batch, Life, Origin, Transport, TransportError};
+use crate::value::Value;
 
 /// What a node allows its runs.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,14 @@ pub struct Network {
     pub uuid: String,
 }
 
+impl From<Network> for Value {
+    /// As clients write it: the argument `network` of a computation.
+    fn from(network: Network) -> Self {
+        let nodes: Vec<Self> = network.nodes.iter().map(|address| address.as_str().into()).collect();
+        Self::map([("nodes", nodes.into()), ("myself", network.myself.into()), ("uuid", Self::from(network.uuid))])
+    }
+}
+
 /// The runs of a node.
 pub struct Runs {
     runtime: Arc<dyn Runtime>,
@@ -77,6 +87,9 @@ pub struct Runs {
     life: Life,
     keys: Mutex<(Time, Arc<Keys>)>,
     desk: Mutex<Desk>,
+    /// Drivers that have not come to their end, and who waits for the last of them.
+    drivers: AtomicUsize,
+    drained: AtomicWaker,
 }
 
 impl Runs {
@@ -84,7 +97,9 @@ impl Runs {
     pub fn new(runtime: Arc<dyn Runtime>, transport: Arc<dyn Transport>, limits: Limits) -> Arc<Self> {
         let keys = Mutex::new((runtime.now(), Arc::new(Keys::generate())));
         let desk = Mutex::new(Desk::default());
-        Arc::new(Self { runtime, transport, limits, life: Life(clock::random()), keys, desk })
+        let life = Life(clock::random());
+        let (drivers, drained) = (AtomicUsize::new(0), AtomicWaker::new());
+        Arc::new(Self { runtime, transport, limits, life, keys, desk, drivers, drained })
     }
 
     /// Starts a run, or says why it can't be started. Nothing is sent before everything was checked.
@@ -115,6 +130,7 @@ impl Runs {
             events: FuturesUnordered::new(),
             lives: Vec::new(),
         };
+        self.drivers.fetch_add(1, Ordering::AcqRel);
         self.runtime.spawn(Box::pin(driver.run(session)));
         Ok(Run(live))
     }
@@ -147,6 +163,16 @@ impl Runs {
     /// Whether no run is under way.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Completes when no run is under way and all that runs had to say was delivered, or at `until`.
+    pub async fn drained(&self, until: Time) {
+        let mut timer = self.runtime.sleep_until(until);
+        poll_fn(|context| {
+            self.drained.register(context.waker());
+            if self.drivers.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { timer.as_mut().poll(context) }
+        })
+        .await;
     }
 
     /// Cancels all runs, as a node does that stops.
@@ -230,7 +256,9 @@ impl From<RunError> for ObjectError {
     fn from(error: RunError) -> Self {
         let (why, culprits) = (error.to_string(), error.culprits());
         match error.code() {
-            409 => Self::Conflict { why },
+            409 => Self::Conflict { why, culprits },
+            500 => Self::Internal { why },
+            502 => Self::BadPeer { why, culprits },
             504 => Self::TimedOut { why, culprits },
             _ => Self::Unavailable { why, culprits },
         }
@@ -348,8 +376,8 @@ impl Live {
 struct Desk {
     runs: usize,
     live: HashMap<Place, Vec<Arc<Live>>>,
-    /// Hellos for runs that have not started here, one per place and sender.
-    waiting: HashMap<Place, HashMap<u16, Envelope>>,
+    /// Hellos for runs that have not started here, one per place and sender, and what their senders said since.
+    waiting: HashMap<Place, HashMap<u16, Kept>>,
     waiting_bytes: usize,
     /// When which hello came; a hello that was replaced or taken leaves its entry behind.
     arrivals: VecDeque<(Time, Place, u16, Mark)>,
@@ -367,13 +395,15 @@ impl Desk {
         if here.iter().any(|live| live.is_joining()) {
             let why = "a computation with this network.uuid is waiting for its parties here already; \
                        wait for it, or use a fresh uuid";
-            return Err(ObjectError::Conflict { why: why.to_owned() });
+            return Err(ObjectError::conflict(why));
         }
         here.push(Arc::clone(live));
         self.runs += 1;
-        for envelope in self.waiting.remove(&live.place).into_iter().flat_map(HashMap::into_values) {
-            self.waiting_bytes -= envelope.encoded_len();
-            let _ = live.put(envelope, limits);
+        for kept in self.waiting.remove(&live.place).into_iter().flat_map(HashMap::into_values) {
+            self.waiting_bytes -= kept.bytes();
+            for envelope in kept.stop.into_iter().chain([kept.hello]) {
+                let _ = live.put(envelope, limits);
+            }
         }
         Ok(())
     }
@@ -398,8 +428,7 @@ impl Desk {
         match envelope.content {
             Content::Hello(_) => self.keep(place, envelope, now, limits),
             Content::Stop { .. } => {
-                self.forget(place, envelope.route.from, mark);
-                self.finished.insert(mark);
+                self.hear_stop(place, envelope, limits);
                 Ok(())
             }
             Content::Mail(_) => {
@@ -416,21 +445,40 @@ impl Desk {
             return Err(Failure::new(429, "too many hellos wait here for runs that have not started; try again later"));
         }
         let (from, mark) = (envelope.route.from, envelope.route.mark);
-        if let Some(earlier) = self.waiting.entry(place).or_default().insert(from, envelope) {
-            self.waiting_bytes -= earlier.encoded_len();
+        let kept = Kept { hello: envelope.detached(), stop: None };
+        if let Some(earlier) = self.waiting.entry(place).or_default().insert(from, kept) {
+            self.waiting_bytes -= earlier.bytes();
         }
         self.waiting_bytes += bytes;
         self.arrivals.push_back((now, place, from, mark));
         Ok(())
     }
 
+    /// The sender of a kept hello has given up. If the parties disagree, whoever starts late is to hear that, too; else its
+    /// hello is void.
+    fn hear_stop(&mut self, place: Place, stop: Envelope, limits: &Limits) {
+        let (from, mark) = (stop.route.from, stop.route.mark);
+        let fits = self.waiting_bytes + stop.encoded_len() <= limits.waiting_bytes;
+        let kept = self.waiting.get_mut(&place).and_then(|senders| senders.get_mut(&from));
+        if let Some(kept) = kept.filter(|kept| kept.hello.route.mark == mark)
+            && fits
+            && is_disagreement(&stop)
+        {
+            self.waiting_bytes += if kept.stop.is_none() { stop.encoded_len() } else { 0 };
+            kept.stop.get_or_insert(stop.detached());
+            return;
+        }
+        self.forget(place, from, mark);
+        self.finished.insert(mark);
+    }
+
     /// Forgets a kept hello, if it is still the one of that mark.
     fn forget(&mut self, place: Place, from: u16, mark: Mark) {
         let Some(senders) = self.waiting.get_mut(&place) else { return };
-        if senders.get(&from).is_some_and(|envelope| envelope.route.mark == mark)
-            && let Some(envelope) = senders.remove(&from)
+        if senders.get(&from).is_some_and(|kept| kept.hello.route.mark == mark)
+            && let Some(kept) = senders.remove(&from)
         {
-            self.waiting_bytes -= envelope.encoded_len();
+            self.waiting_bytes -= kept.bytes();
         }
         if senders.is_empty() {
             self.waiting.remove(&place);
@@ -458,6 +506,19 @@ impl Desk {
             }
         }
         marks.into_iter().for_each(|mark| self.finished.insert(mark));
+    }
+}
+
+/// A hello for a run that has not started here.
+struct Kept {
+    hello: Envelope,
+    /// The sender has given up since, because parties disagree.
+    stop: Option<Envelope>,
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        self.hello.encoded_len() + self.stop.as_ref().map_or(0, Envelope::encoded_len)
     }
 }
 
@@ -552,6 +613,14 @@ const BEFORE_WATCHING: Duration = Duration::from_millis(20);
 
 /// How long mail is still delivered after the end of a run.
 const LINGER: Duration = Duration::from_secs(10);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.runs.drivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.runs.drained.wake();
+        }
+    }
+}
 
 impl Driver {
     async fn run(mut self, mut session: Session) {

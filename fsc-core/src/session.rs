@@ -312,8 +312,8 @@ impl Session {
             (State::Ended(_), _) => Ok(()),
             (_, Content::Hello(body)) => self.hear_hello(from, envelope.route.mark, body),
             (State::Joining { early, .. }, _) => {
-                let bytes: usize = early.iter().chain([&envelope]).map(Envelope::encoded_len).sum();
-                if early.len() < MOST_EARLY && bytes <= self.deadlines.backlog_bytes {
+                let bytes: usize = early.iter().map(Envelope::encoded_len).sum();
+                if early.len() < MOST_EARLY && bytes + envelope.encoded_len() <= self.deadlines.backlog_bytes {
                     early.push(envelope);
                 }
                 Ok(())
@@ -666,6 +666,12 @@ fn encode_stop(error: &RunError) -> Bytes {
         ("culprits".to_owned(), Value::Array(Array::from_i64(culprits))),
     ]));
     cbor::to_vec(&body).into()
+}
+
+/// Whether a stop says that the parties want different things.
+pub(crate) fn is_disagreement(stop: &Envelope) -> bool {
+    let Content::Stop { reason, .. } = &stop.content else { return false };
+    matches!(decode_stop(0, reason, MOST_PARTIES), RunError::Stopped { code: 409, .. })
 }
 
 /// What a peer gives as its reason. Whatever it sends, the run is over; it can blame nobody but the `parties`.

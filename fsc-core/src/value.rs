@@ -220,7 +220,7 @@ pub struct Handle(Uuid);
 
 impl Handle {
     /// A handle of 128 random bits, of which 122 are kept.
-    pub fn from_random(bytes: [u8; 16]) -> Self {
+    pub const fn from_random(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 }

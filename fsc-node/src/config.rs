@@ -72,6 +72,7 @@ struct Cors {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_field_names)] // as it stands in the file
 struct Peers {
     unsealed_peers: bool,
     joining_seconds: Option<u64>,

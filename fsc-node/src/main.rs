@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod memory;
 mod serve;
 
 /// Compute on joint data without showing it to one another.

@@ -15,11 +15,14 @@ use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server};
 use tracing_subscriber::EnvFilter;
 
-use crate::Outcome;
 use crate::config::Config;
+use crate::{Outcome, memory};
 
 /// How often an idle node lets go of what its clients forgot.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// How long a node that stops takes at most to tell its peers.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -37,6 +40,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         .with_env_filter(EnvFilter::try_from_env("FSC_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(std::io::stderr)
         .init();
+    memory::use_one_arena();
     silence_panics();
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     fsc_protocols::link();
@@ -55,14 +59,15 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
     let handler: Arc<dyn Handler> = node.clone();
     let server = Server::bind(config.server(listen)?, handler).await?;
     announce(server.local_addr())?;
-    tokio::spawn(sweep(Arc::clone(&node), runtime));
+    tokio::spawn(sweep(Arc::clone(&node), Arc::clone(&runtime)));
     server
         .run(async {
             stop.await;
-            // Clients that wait for a result get an error that says so, and peers are told.
+            // Clients that wait for a result get an error that says so, and peers are told before the node is gone.
             node.runs().cancel_all();
         })
         .await;
+    node.runs().drained(runtime.now() + FAREWELL).await;
     Ok(())
 }
 

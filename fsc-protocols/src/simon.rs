@@ -159,7 +159,7 @@ impl Task {
                 pieces.push(data);
                 Ok(())
             }
-            State::Started(_) => Err(ObjectError::Conflict { why: "the task was started already".to_owned() }),
+            State::Started(_) => Err(ObjectError::conflict("the task was started already")),
         }
     }
 
@@ -172,7 +172,7 @@ impl Task {
     fn launch(&self, principal: &Principal) -> Result<(), ObjectError> {
         let mut state = self.state();
         let State::Collecting(pieces) = &mut *state else {
-            return Err(ObjectError::Conflict { why: "the task was started already".to_owned() });
+            return Err(ObjectError::conflict("the task was started already"));
         };
         let parties = self.network.nodes.len();
         self.environment.policy.may_compute(principal, self.protocol.name(), parties)?;
@@ -221,7 +221,7 @@ impl Task {
     fn run(&self) -> Result<Run, ObjectError> {
         match &*self.state() {
             State::Started(run) => Ok(run.clone()),
-            State::Collecting(_) => Err(ObjectError::Conflict { why: "the task was not started yet".to_owned() }),
+            State::Collecting(_) => Err(ObjectError::conflict("the task was not started yet")),
         }
     }
 

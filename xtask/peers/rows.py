@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Times functions over any servers that speak the client contract, by the Python reference's own client.
 
-    python rows.py URL URL URL [--runs 11] [--only FUNCTION ...]
+    python rows.py NAME=URL,URL,URL ... [--runs 11] [--only FUNCTION ...]
 
 Inputs are as in the reference's benchmark (N=100). Each party is one thread with its own client; a run's time is from
-the common start to the last party's result. Prints one line of JSON: for each function the median, least and greatest
-time in seconds, runs and parties. A run that fails ends the script with a message.
+the common start to the last party's result. Servers take turns, run by run, so that a slow minute of the machine meets
+all of them. Prints one line of JSON: for each function parties, n, runs, and for each name the median, least and
+greatest time in seconds. A run that fails ends the script with a message.
 """
 import argparse
 import json
@@ -58,22 +59,35 @@ def once(urls, function, inputs):
     return took
 
 
-def row(urls, function, runs, n=100):
+def row(servers, function, runs, n=100):
     inputs = ROWS[function](random.Random(1), n)
-    once(urls, function, inputs)
-    times = [once(urls, function, inputs) for _ in range(runs)]
-    return {"median_s": statistics.median(times), "min_s": min(times), "max_s": max(times),
-            "runs": runs, "parties": len(inputs), "n": n}
+    times = {name: [] for name in servers}
+    # One round more than asked for: the first warms up and is not counted.
+    for _ in range(runs + 1):
+        for name, urls in servers.items():
+            times[name].append(once(urls, function, inputs))
+    figures = {name: summary(taken[1:]) for name, taken in times.items()}
+    return {"parties": len(inputs), "n": n, "runs": runs, "servers": figures}
+
+
+def summary(times):
+    return {"median_s": statistics.median(times), "min_s": min(times), "max_s": max(times)}
+
+
+def named(text):
+    name, _, urls = text.partition("=")
+    return name, urls.split(",")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("urls", nargs="+")
+    parser.add_argument("servers", nargs="+", type=named, metavar="NAME=URL,URL,URL")
     parser.add_argument("--runs", type=int, default=11)
     parser.add_argument("--only", nargs="*", choices=ROWS, default=list(ROWS))
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    print(json.dumps({function: row(arguments.urls, function, arguments.runs) for function in arguments.only}))
+    servers = dict(arguments.servers)
+    print(json.dumps({function: row(servers, function, arguments.runs) for function in arguments.only}))
 
 
 if __name__ == "__main__":

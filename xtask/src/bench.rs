@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::federation::{Federation, Server};
 use crate::number;
-use crate::process::{Failure, output, run as run_to_end};
+use crate::process::{Failure, has, output, run as run_to_end, shown};
 use crate::python::Python;
 use crate::workspace::{self, cargo};
 
@@ -20,7 +20,7 @@ const REFERENCE: [&str; 3] = ["federatedsecure-client", "federatedsecure-server"
 const CONNECTIONS: u32 = 16;
 const SECONDS: u32 = 3;
 /// Loads of one server, alternating with those of the other so that a slow minute of the machine meets both.
-const LOADS: usize = 3;
+const LOADS: usize = 5;
 
 /// Measures, prints the table and saves it as `bench.json` among the tasks' products.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
@@ -34,6 +34,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut table = Table::new(&python, runs)?;
     table.functions(&python, runs)?;
     table.requests()?;
+    table.chain()?;
+    table.million(runs)?;
     println!("\n{table}");
     let file = workspace::scratch()?.join("bench.json");
     fs::write(&file, format!("{:#}\n", table.json())).map_err(|error| Failure::new(format!("bench.json: {error}")))?;
@@ -59,6 +61,7 @@ impl Table {
         let packages: Vec<String> = REFERENCE.iter().map(|name| python.version(name)).collect::<Result<_, _>>()?;
         let context = vec![
             ("machine", machine()),
+            ("load", said("cut", &["-d", " ", "-f", "1", "/proc/loadavg"]) + " before it began"),
             ("commit", said("git", &["describe", "--always", "--dirty", "--abbrev=12"])),
             ("date", said("date", &["-u", "+%Y-%m-%dT%H:%MZ"])),
             ("command", format!("cargo xtask bench --runs {runs}")),
@@ -75,23 +78,20 @@ impl Table {
             command.arg("xtask/peers/reference_server.py");
             command
         })?;
-        let theirs = rows(python, &reference, runs)?;
-        drop(reference);
-
+        let bare = workspace::binary("canned")?;
+        let bare = Federation::start("canned", || Command::new(&bare))?;
         let ours = Federation::ours()?;
-        let by_python = rows(python, &ours, runs)?;
+        let measured = rows(python, [("reference", &reference), ("ours", &ours), ("bare", &bare)], runs)?;
+        drop((reference, bare));
         let by_rust = by_our_client(&ours, runs)?;
         ours.stop()?;
 
-        let bare = workspace::binary("canned")?;
-        let bare = Federation::start("canned", || Command::new(&bare))?;
-        let canned = rows(python, &bare, runs)?;
-
-        for (function, row) in theirs.as_object().into_iter().flatten() {
+        for (function, row) in measured.as_object().into_iter().flatten() {
+            let by_python = |name: &str| median(&row["servers"][name]);
             let mut rows = vec![
-                ("reference, its Python client", median(row)?),
-                ("ours, the same Python client", median(&by_python[function])?),
-                ("bare server, the same Python client", median(&canned[function])?),
+                ("reference, its Python client", by_python("reference")?),
+                ("ours, the same Python client", by_python("ours")?),
+                ("bare server, the same Python client", by_python("bare")?),
             ];
             if function == "SecureSum" {
                 rows.push(("ours, our Rust client", by_rust));
@@ -117,6 +117,37 @@ impl Table {
         let title = format!("GET /representations, {CONNECTIONS} connections, median of {LOADS} times {SECONDS} s");
         let rows = vec![("bare server", middle(theirs)), ("ours", middle(ours))];
         self.sections.push(Section { title, unit: "requests/s", rows });
+        Ok(())
+    }
+
+    /// A chain of four operations, and a bare POST of as many bytes, with both ends on one core.
+    fn chain(&mut self) -> Result<(), Failure> {
+        let mut command = if has("taskset") { Command::new("taskset") } else { Command::new("env") };
+        if has("taskset") {
+            command.args(["-c", "0"]);
+        }
+        let row = measured(command.arg(workspace::binary("chain")?))?;
+        let rows =
+            vec![("bare POST", 1e6 * figure(&row, "bare_s")?), ("chain of four", 1e6 * figure(&row, "chain_s")?)];
+        let title = "create, attribute, call, download in one request, both ends on one core, median of 20,000".into();
+        self.sections.push(Section { title, unit: "us", rows });
+        Ok(())
+    }
+
+    /// A sum of vectors of a million floats, and what it costs each node in memory.
+    fn million(&mut self, runs: u64) -> Result<(), Failure> {
+        for (form, words) in [("raw arrays", &["--elementwise"][..]), ("JSON", &["--elementwise", "--json"])] {
+            let nodes = Federation::ours()?;
+            let mut command = Command::new(workspace::binary("secure_sum")?);
+            command.args(nodes.urls()).args(["--runs", &runs.to_string(), "--count", "1000000"]).args(words);
+            let rows = vec![("ours, our Rust client", median(&measured(&mut command)?)?)];
+            let title = format!("SecureSum of vectors, M=3 N=1,000,000, {form}, median of {runs}");
+            self.sections.push(Section { title, unit: "ms", rows });
+            let rows = vec![("the largest node", nodes.peak_megabytes()?)];
+            let title = format!("its peak resident memory, {form}");
+            self.sections.push(Section { title, unit: "MB", rows });
+            nodes.stop()?;
+        }
         Ok(())
     }
 
@@ -163,11 +194,11 @@ impl fmt::Display for Section {
     }
 }
 
-/// The functions of `rows.py` over these servers.
-fn rows(python: &Python, servers: &Federation, runs: u64) -> Result<Value, Failure> {
+/// The functions of `rows.py` over these servers, in turns.
+fn rows(python: &Python, servers: [(&str, &Federation); 3], runs: u64) -> Result<Value, Failure> {
+    let named = servers.map(|(name, servers)| format!("{name}={}", servers.urls().join(",")));
     let mut command = python.command();
-    command.arg("xtask/peers/rows.py").args(servers.urls()).args(["--runs", &runs.to_string()]);
-    measured(&mut command)
+    measured(command.arg("xtask/peers/rows.py").args(named).args(["--runs", &runs.to_string()]))
 }
 
 /// `SecureSum` by our own client, in milliseconds.
@@ -186,8 +217,9 @@ fn load(server: &Server) -> Result<f64, Failure> {
 
 /// The JSON that a measurement prints.
 fn measured(command: &mut Command) -> Result<Value, Failure> {
-    println!("measuring: {command:?}");
-    serde_json::from_str(&output(command, MEASUREMENT)?).map_err(|error| Failure::new(format!("{command:?}: {error}")))
+    println!("measuring: {}", shown(command));
+    let printed = output(command, MEASUREMENT)?;
+    serde_json::from_str(&printed).map_err(|error| Failure::new(format!("{}: {error}", shown(command))))
 }
 
 fn median(row: &Value) -> Result<f64, Failure> {

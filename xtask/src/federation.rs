@@ -75,6 +75,18 @@ impl Federation {
         self.0.iter().map(|server| server.url.as_str()).collect()
     }
 
+    /// The most memory that one of them has had resident, in megabytes.
+    pub(crate) fn peak_megabytes(&self) -> Result<f64, Failure> {
+        let peaks = self.0.iter().map(|server| {
+            let status = fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.trim().strip_suffix(" kB")?.parse::<f64>().ok()
+        });
+        let peaks: Option<Vec<f64>> = peaks.collect();
+        let peaks = peaks.ok_or_else(|| Failure::new("/proc does not say how much memory the nodes had"))?;
+        Ok(peaks.into_iter().fold(0.0, f64::max) * 1024.0 / 1e6)
+    }
+
     /// Stops all of them, as an operator would; each must end well.
     pub(crate) fn stop(self) -> Result<(), Failure> {
         self.0.into_iter().try_for_each(Server::stop)

@@ -48,6 +48,11 @@ impl Process {
         &mut self.child
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end, at most until the deadline.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus, Failure> {
         let deadline = Instant::now() + limit;
@@ -105,7 +110,8 @@ pub(crate) fn has(program: impl AsRef<OsStr>) -> bool {
     output(Command::new(program).arg("--version"), Duration::from_secs(30)).is_ok()
 }
 
-fn shown(command: &Command) -> String {
+/// A command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
     words.join(OsStr::new(" ")).to_string_lossy().into_owned()
 }

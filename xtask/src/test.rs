@@ -45,7 +45,7 @@ const STEPS: &[Step] = &[
     Step { name: "release", headline: "the program, as released", run: release },
     Step { name: "python", headline: "the reference's Python client against three nodes", run: python },
     Step { name: "javascript", headline: "fetch from another origin against three nodes", run: javascript },
-    Step { name: "curl", headline: "examples/curl.sh against three nodes", run: curl },
+    Step { name: "curl", headline: "examples/secure_sum.sh against three nodes", run: curl },
 ];
 
 /// Runs the steps, or those that `--only` names, and says how each ended. The last line is `N passed, M failed`.
@@ -228,7 +228,7 @@ fn curl() -> Result<Outcome, Failure> {
     }
     against_three_nodes(|nodes| {
         let mut command = Command::new("sh");
-        command.current_dir(workspace::root()).arg("examples/curl.sh").args(nodes.urls());
+        command.current_dir(workspace::root()).arg("examples/secure_sum.sh").args(nodes.urls());
         let printed = output(&mut command, CLIENTS)?;
         print!("{printed}");
         let right = printed.lines().filter(|line| line.contains(r#""sum":157.0"#)).count();

@@ -9,7 +9,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use fsc_benches::http::{Failure, Getter};
+use fsc_benches::http::{Caller, Failure};
 use fsc_benches::option;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Failure> {
 async fn list() -> Result<Bytes, Failure> {
     if let Some(url) = option("--like") {
         let uri = format!("{}/representations", url.trim_end_matches('/')).parse()?;
-        return Getter::connect(&uri).await?.get().await;
+        return Caller::connect(&uri).await?.get().await;
     }
     Ok(match option("--body") {
         Some(file) => std::fs::read(file)?.into(),

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use fsc_benches::http::{Failure, Getter};
+use fsc_benches::http::{Caller, Failure};
 use fsc_benches::option;
 use hyper::Uri;
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Failure> {
 
     let mut getters = Vec::with_capacity(connections);
     for _ in 0..connections {
-        let mut getter = Getter::connect(&uri).await?;
+        let mut getter = Caller::connect(&uri).await?;
         for _ in 0..WARM_UP {
             getter.get().await?;
         }
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Sends requests until the deadline.
-async fn count(mut getter: Getter, deadline: Instant) -> Result<u64, Failure> {
+async fn count(mut getter: Caller, deadline: Instant) -> Result<u64, Failure> {
     let mut requests = 0;
     while Instant::now() < deadline {
         getter.get().await?;

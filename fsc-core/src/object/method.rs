@@ -262,7 +262,7 @@ impl IntoReply for f64 {
         if self.is_finite() {
             Ok(Reply::Value(Value::Float(self)))
         } else {
-            Err(ObjectError::Conflict { why: "the result is not a finite number".to_owned() })
+            Err(ObjectError::conflict("the result is not a finite number"))
         }
     }
 }

@@ -39,9 +39,8 @@ impl Hospital {
         let address: Address = format!("http://{}", server.local_addr()).parse()?;
         tokio::spawn(server.run(std::future::pending()));
 
-        let mut client = ClientConfig::default();
         // The node gives up first, since only it can say whom it waited for.
-        client.request = Some(3 * deadline);
+        let client = ClientConfig { request: Some(3 * deadline), ..ClientConfig::default() };
         let api = Api::new(Arc::new(HttpTransport::new(client)), runtime, address.clone());
         Ok(Self { site, address, tap, api })
     }

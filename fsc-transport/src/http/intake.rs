@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What is allocated on the word of a `Content-Length`; beyond it memory grows with what has come.
-const TRUSTED: usize = 4 << 20;
+const TRUSTED: usize = 16 << 20;
 
 /// How long a body may take.
 #[derive(Clone, Copy, Debug)]

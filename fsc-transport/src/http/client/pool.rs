@@ -137,7 +137,8 @@ impl Pool {
         if let Some(link) = self.reuse().await {
             match self.attempt(link, call).await {
                 Err(unanswered) if !(call.repeatable || unanswered.unsent) => return Err(self.broken(unanswered)),
-                Err(_) => {}
+                // A shared connection that is dying does not say so at once; others must not be given it again.
+                Err(_) => *self.shared.lock().await = None,
                 Ok(heard) => return Ok(heard),
             }
         }

@@ -2,7 +2,7 @@
 # SecureSum with nothing but curl: three parties, each with its own node, learn 157 and not one another's number.
 #
 #     fsc serve --listen 127.0.0.1:8001 &     (likewise 8002, 8003)
-#     sh examples/curl.sh http://127.0.0.1:8001 http://127.0.0.1:8002 http://127.0.0.1:8003
+#     sh examples/secure_sum.sh http://127.0.0.1:8001 http://127.0.0.1:8002 http://127.0.0.1:8003
 set -eu
 
 # Every request has a time limit, and a refusal ends the party with curl's word on it.
