@@ -140,11 +140,14 @@ impl Runs {
         if origin == Origin::Remote && !self.limits.unsealed_peers {
             return Err(Failure::new(403, NEEDS_KEYS));
         }
+        let bytes = batch.len();
         let envelopes = Envelope::decode_all(batch).map_err(|error| Failure::new(400, error.to_string()))?;
         let now = self.runtime.now();
         let mut desk = self.desk();
         let mut first = Ok(self.life);
         for envelope in envelopes {
+            // What is kept counts by its own size, so a small part must not keep a large batch in memory.
+            let envelope = if envelope.encoded_len() < bytes / SMALL_PART { envelope.detached() } else { envelope };
             if let Err(failure) = desk.sort(envelope, now, &self.limits) {
                 first = first.and(Err(failure));
             }
@@ -216,6 +219,9 @@ impl Runs {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// An envelope smaller than this part of its batch is copied out of it.
+const SMALL_PART: usize = 4;
 
 const NEEDS_KEYS: &str = "mail between machines needs keys, which this version does not have yet; on a network that \
      you trust, set `unsealed_peers = true` under [peers] in the configuration of every node";

@@ -570,7 +570,7 @@ impl Session {
             .agree(theirs.key)
             .is_some_and(|secret| bool::from(stop_tag(&secret, theirs, mine, &route, reason).ct_eq(tag)));
         if genuine || (*tag == Tag::default() && !has_joined) {
-            let error = decode_stop(from, reason);
+            let error = decode_stop(from, reason, self.parties());
             self.end(Err(error));
         } else {
             self.fail(RunError::Corrupt { party: from });
@@ -671,11 +671,11 @@ fn encode_stop(error: &RunError) -> Bytes {
 /// Whether a stop says that the parties want different things.
 pub(crate) fn is_disagreement(stop: &Envelope) -> bool {
     let Content::Stop { reason, .. } = &stop.content else { return false };
-    matches!(decode_stop(0, reason), RunError::Stopped { code: 409, .. })
+    matches!(decode_stop(0, reason, MOST_PARTIES), RunError::Stopped { code: 409, .. })
 }
 
-/// What a peer gives as its reason. Whatever it sends, the run is over.
-fn decode_stop(by: usize, reason: &[u8]) -> RunError {
+/// What a peer gives as its reason. Whatever it sends, the run is over; it can blame nobody but the `parties`.
+fn decode_stop(by: usize, reason: &[u8], parties: usize) -> RunError {
     let mut stopped = (String::from("it gave no reason"), 503, Vec::new());
     if let Ok(Value::Map(entries)) = cbor::parse(reason, &Limits { depth: 4, nodes: 256 }) {
         if let Some(Value::Text(why)) = entries.get("why") {
@@ -685,7 +685,8 @@ fn decode_stop(by: usize, reason: &[u8]) -> RunError {
             stopped.1 = *code as u16;
         }
         if let Some(Value::Array(culprits)) = entries.get("culprits") {
-            stopped.2 = culprits.iter().filter_map(|place| place.as_usize()).take(MOST_PARTIES).collect();
+            let places = culprits.iter().filter_map(|place| place.as_usize());
+            stopped.2 = places.filter(|place| *place < parties).take(MOST_PARTIES).collect();
         }
     }
     RunError::Stopped { by, why: stopped.0, code: stopped.1, culprits: stopped.2 }

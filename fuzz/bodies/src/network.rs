@@ -35,16 +35,16 @@ impl Network {
 
     pub(crate) fn do_fault(&mut self, fault: &Fault) {
         match *fault {
-            Fault::Drop { letter } => drop(self.take(letter)),
-            Fault::Duplicate { letter } => {
+            Fault::Drop(letter) => drop(self.take(letter)),
+            Fault::Duplicate(letter) => {
                 let copy = self.place(letter).map(|place| self.wire[place].clone());
                 self.wire.extend(copy);
             }
-            Fault::Flip { letter, bit } => self.change(letter, |bytes| {
+            Fault::Flip(letter, bit) => self.change(letter, |bytes| {
                 let bit = usize::from(bit) % (8 * bytes.len());
                 bytes[bit / 8] ^= 1 << (bit % 8);
             }),
-            Fault::Splice { letter, other, start, length } => {
+            Fault::Splice(letter, other, start, length) => {
                 let Some(other) = self.past(other) else { return };
                 self.change(letter, |bytes| {
                     let end = (usize::from(start) + usize::from(length)).min(bytes.len()).min(other.bytes.len());
@@ -53,16 +53,16 @@ impl Network {
                     }
                 });
             }
-            Fault::Replay { letter } => {
+            Fault::Replay(letter) => {
                 let letter = self.past(letter);
                 self.wire.extend(letter);
             }
-            Fault::Divert { letter, to } => {
+            Fault::Divert(letter, to) => {
                 if let Some(place) = self.place(letter) {
                     self.wire[place].to = usize::from(to) % self.parties;
                 }
             }
-            Fault::Invent { to, ref bytes } => {
+            Fault::Invent(to, ref bytes) => {
                 self.wire.push(Letter { to: usize::from(to) % self.parties, bytes: bytes.clone() });
             }
         }
@@ -88,62 +88,41 @@ impl Network {
     }
 }
 
-/// Something that goes wrong on the way.
+/// Something that goes wrong on the way. What is named first is the letter, by its place on the wire.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    Drop {
-        letter: u8,
-    },
-    Duplicate {
-        letter: u8,
-    },
-    Flip {
-        letter: u8,
-        bit: u16,
-    },
-    /// Overwrites a part of a letter with the same part of another one.
-    Splice {
-        letter: u8,
-        other: u8,
-        start: u8,
-        length: u8,
-    },
-    Replay {
-        letter: u8,
-    },
-    Divert {
-        letter: u8,
-        to: u8,
-    },
-    Invent {
-        to: u8,
-        bytes: Vec<u8>,
-    },
+    Drop(u8),
+    Duplicate(u8),
+    /// A bit.
+    Flip(u8, u16),
+    /// Overwrites a part of the letter with the same part of one in history: which, from where, how much.
+    Splice(u8, u8, u8, u8),
+    /// Of a letter in history.
+    Replay(u8),
+    /// To another place.
+    Divert(u8, u8),
+    /// To a place, of any bytes.
+    Invent(u8, Vec<u8>),
 }
 
 impl Fault {
     /// Whether every run must survive it.
     pub(crate) fn is_harmless(&self) -> bool {
-        matches!(self, Self::Duplicate { .. })
+        matches!(self, Self::Duplicate(..))
     }
 
     pub(crate) fn read(input: &mut Unstructured<'_>) -> Result<Self> {
         Ok(match input.int_in_range(0..=6_u8)? {
-            0 => Self::Duplicate { letter: input.arbitrary()? },
-            1 => Self::Drop { letter: input.arbitrary()? },
-            2 => Self::Flip { letter: input.arbitrary()?, bit: input.arbitrary()? },
-            3 => Self::Splice {
-                letter: input.arbitrary()?,
-                other: input.arbitrary()?,
-                start: input.arbitrary()?,
-                length: input.arbitrary()?,
-            },
-            4 => Self::Replay { letter: input.arbitrary()? },
-            5 => Self::Divert { letter: input.arbitrary()?, to: input.arbitrary()? },
+            0 => Self::Duplicate(input.arbitrary()?),
+            1 => Self::Drop(input.arbitrary()?),
+            2 => Self::Flip(input.arbitrary()?, input.arbitrary()?),
+            3 => Self::Splice(input.arbitrary()?, input.arbitrary()?, input.arbitrary()?, input.arbitrary()?),
+            4 => Self::Replay(input.arbitrary()?),
+            5 => Self::Divert(input.arbitrary()?, input.arbitrary()?),
             _ => {
                 let (to, length) = (input.arbitrary()?, input.arbitrary::<u8>()?);
                 let length = usize::from(length).min(input.len());
-                Self::Invent { to, bytes: input.bytes(length)?.to_vec() }
+                Self::Invent(to, input.bytes(length)?.to_vec())
             }
         })
     }

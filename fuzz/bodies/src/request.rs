@@ -40,7 +40,7 @@ pub fn submission(data: &[u8]) {
     let submission = Submission { data: entry("data"), parameters: entry("parameters"), parties, me: 0 };
     let Ok((params, input)) = SecureSum::admit(submission) else { return };
     assert_eq!(input.len(), params.elements());
-    assert_eq!(SecureSum::cost(&params, parties).messages, parties as u64 - 1);
+    assert_eq!(SecureSum::cost(&params, parties).bytes, (parties as u64 - 1) * 16 * input.len() as u64);
 }
 
 #[derive(Clone, Copy)]

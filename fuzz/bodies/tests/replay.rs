@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 /// Inputs drawn for each target.
-const DRAWN: usize = 4_000;
+const DRAWN: usize = 3_000;
 
 macro_rules! replay {
     ($($name:ident)*) => {
