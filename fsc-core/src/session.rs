@@ -12,8 +12,9 @@
 //!
 //! # Wire
 //!
-//! A stop's body is a CBOR map `{"why": text, "code": int, "culprits": [int, …]}`; `code` is one of 409 (the
-//! parties disagree, or somebody cancelled), 502 (a party broke the protocol), 503 (a party is gone), 504 (a party is silent).
+//! A stop's body is a CBOR map `{"why": text, "code": int, "mismatch": bool, "culprits": [int, …]}`; `code` is one of 409
+//! (the parties disagree, which is a mismatch, or somebody cancelled), 502 (a party broke the protocol), 503 (a party is
+//! gone), 504 (a party is silent).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -315,6 +316,8 @@ impl Session {
                 let bytes: usize = early.iter().map(Envelope::encoded_len).sum();
                 if early.len() < MOST_EARLY && bytes + envelope.encoded_len() <= self.deadlines.backlog_bytes {
                     early.push(envelope);
+                } else {
+                    self.fail(RunError::Flood { party: from });
                 }
                 Ok(())
             }
@@ -570,7 +573,11 @@ impl Session {
             .agree(theirs.key)
             .is_some_and(|secret| bool::from(stop_tag(&secret, theirs, mine, &route, reason).ct_eq(tag)));
         if genuine || (*tag == Tag::default() && !has_joined) {
-            let error = decode_stop(from, reason, self.parties());
+            let error = decode_stop(from, reason, if genuine { self.parties() } else { 0 });
+            if matches!(self.state, State::Joining { .. }) {
+                // My hello is void; a party that starts late must not take it for one of the next run.
+                self.tell_others(&error, from);
+            }
             self.end(Err(error));
         } else {
             self.fail(RunError::Corrupt { party: from });
@@ -596,8 +603,14 @@ impl Session {
         if matches!(self.state, State::Ended(_)) {
             return;
         }
-        let reason = encode_stop(&error);
-        for to in (0..self.parties()).filter(|to| *to != self.me) {
+        self.tell_others(&error, self.me);
+        self.end(Err(error));
+    }
+
+    /// Tells all others why the run is over, but one who knows.
+    fn tell_others(&mut self, error: &RunError, but: usize) {
+        let reason = encode_stop(error);
+        for to in (0..self.parties()).filter(|to| *to != self.me && *to != but) {
             let Some(mine) = &self.hellos[self.me] else { continue };
             let route = self.route(to, mine.mark());
             let secret = self.hellos[to].as_ref().and_then(|theirs| Some((theirs, self.keys.agree(theirs.key)?)));
@@ -605,7 +618,6 @@ impl Session {
                 secret.map_or(Tag::default(), |(theirs, secret)| stop_tag(&secret, mine, theirs, &route, &reason));
             self.outbox.push_back(Envelope { route, content: Content::Stop { reason: reason.clone(), tag } });
         }
-        self.end(Err(error));
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -663,21 +675,26 @@ fn encode_stop(error: &RunError) -> Bytes {
     let body = Value::Map(BTreeMap::from([
         ("why".to_owned(), Value::Text(error.to_string())),
         ("code".to_owned(), Value::Int(error.code().into())),
+        ("mismatch".to_owned(), Value::Bool(matches!(error, RunError::Mismatch { .. }))),
         ("culprits".to_owned(), Value::Array(Array::from_i64(culprits))),
     ]));
     cbor::to_vec(&body).into()
 }
 
+/// How much a stop may say.
+const STOP: Limits = Limits { depth: 4, nodes: 256 };
+
 /// Whether a stop says that the parties want different things.
 pub(crate) fn is_disagreement(stop: &Envelope) -> bool {
     let Content::Stop { reason, .. } = &stop.content else { return false };
-    matches!(decode_stop(0, reason, MOST_PARTIES), RunError::Stopped { code: 409, .. })
+    let reason = cbor::parse(reason, &STOP);
+    reason.is_ok_and(|reason| reason.entry("mismatch") == Some(&Value::Bool(true)))
 }
 
 /// What a peer gives as its reason. Whatever it sends, the run is over; it can blame nobody but the `parties`.
 fn decode_stop(by: usize, reason: &[u8], parties: usize) -> RunError {
     let mut stopped = (String::from("it gave no reason"), 503, Vec::new());
-    if let Ok(Value::Map(entries)) = cbor::parse(reason, &Limits { depth: 4, nodes: 256 }) {
+    if let Ok(Value::Map(entries)) = cbor::parse(reason, &STOP) {
         if let Some(Value::Text(why)) = entries.get("why") {
             stopped.0 = printable(why);
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use async_trait::async_trait;
 use bytes::Bytes;
+use fsc_core::bus::Principal;
 use fsc_core::bus::Request;
 use fsc_core::clock::{BoxFuture, Runtime, Time};
 use fsc_core::envelope::{Channel, Content, Envelope, Mail, Mark, Route, RunId, Topic};
@@ -165,7 +166,7 @@ impl World {
             myself: node,
             uuid: format!("rendezvous {}", wish % 4),
         };
-        match self.nodes[node].start(prepared, network) {
+        match self.nodes[node].start(&Principal::new("fuzzer"), prepared, network) {
             Ok(run) => self.started.push(Started { run, node, wish }),
             Err(error) => assert!(matches!(error, ObjectError::Conflict { .. } | ObjectError::Limit { .. })),
         }
