@@ -718,3 +718,91 @@ fn named(places: &[usize]) -> String {
         [first @ .., last] => format!("parties {} and {last}", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::sim::setup;
+
+    /// A session of a protocol that waits for the last party to speak, which it never does.
+    fn session(me: usize, function: &'static str) -> Session {
+        let run: RunFn = Box::new(|mut party| {
+            Box::pin(async move {
+                let last = party.parties() - 1;
+                party.recv(last).await.map(|_| Value::Null)
+            })
+        });
+        let (params, cost) = (Value::Null, Cost::default());
+        Session::new(setup(me, 3, Prepared { function, version: 1, params, cost, run }, 1), Time::START)
+    }
+
+    fn poll(session: &mut Session, now: Time) -> Vec<Envelope> {
+        let _ = session.poll(&mut Context::from_waker(Waker::noop()), now);
+        std::iter::from_fn(|| session.poll_transmit()).collect()
+    }
+
+    fn pass(from: &[Envelope], to: &mut Session, place: u16) {
+        for envelope in from.iter().filter(|envelope| envelope.route.to == place) {
+            let _ = to.handle(envelope.clone(), Time::START);
+        }
+    }
+
+    #[test]
+    fn who_is_stopped_while_joining_takes_its_hello_back() {
+        let [mut zero, mut one] = [0, 1].map(|me| session(me, "Wait"));
+        let (hellos, _) = (poll(&mut zero, Time::START), poll(&mut one, Time::START));
+        pass(&hellos, &mut one, 1);
+        zero.cancel();
+        pass(&poll(&mut zero, Time::START), &mut one, 1);
+        let told = poll(&mut one, Time::START);
+        assert!(matches!(one.outcome(), Some(Err(RunError::Stopped { by: 0, .. }))));
+        assert_eq!(told.iter().map(|envelope| envelope.route.to).collect::<Vec<_>>(), [2], "party 0 knows");
+        assert!(told.iter().all(|envelope| matches!(envelope.content, Content::Stop { .. })));
+    }
+
+    #[test]
+    fn only_a_mismatch_is_a_disagreement() {
+        let [mut zero, mut one] = [session(0, "Wait"), session(1, "Hurry")];
+        let hellos = poll(&mut one, Time::START);
+        pass(&hellos, &mut zero, 0);
+        let stops = poll(&mut zero, Time::START);
+        assert!(matches!(zero.outcome(), Some(Err(RunError::Mismatch { party: 1, .. }))));
+        assert!(stops.iter().filter(|stop| matches!(stop.content, Content::Stop { .. })).all(is_disagreement));
+        one.cancel();
+        assert!(!poll(&mut one, Time::START).iter().any(is_disagreement));
+    }
+
+    #[test]
+    fn absent_and_silent_parties_are_named() {
+        let mut alone = session(0, "Wait");
+        poll(&mut alone, Time::START + Duration::from_mins(2));
+        assert_eq!(alone.outcome(), Some(&Err(RunError::Absent { parties: vec![1, 2], seconds: 60 })));
+
+        let mut all = [0, 1, 2].map(|me| session(me, "Wait"));
+        let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
+        pass(&hellos, &mut all[0], 0);
+        poll(&mut all[0], Time::START);
+        assert_eq!(all[0].progress().waiting_for, [2]);
+        poll(&mut all[0], Time::START + Duration::from_mins(2));
+        assert_eq!(all[0].outcome(), Some(&Err(RunError::Silent { parties: vec![2], seconds: 60 })));
+    }
+
+    #[test]
+    fn a_protocol_that_waits_for_something_else_is_broken() {
+        let run: RunFn = Box::new(|_| Box::pin(std::future::pending()));
+        let prepared = Prepared { function: "Hang", version: 1, params: Value::Null, cost: Cost::default(), run };
+        let mut hangs = Session::new(setup(0, 2, prepared, 1), Time::START);
+        let run: RunFn = Box::new(|_| Box::pin(async { panic!("on purpose") }));
+        let prepared = Prepared { function: "Hang", version: 1, params: Value::Null, cost: Cost::default(), run };
+        let mut panics = Session::new(setup(1, 2, prepared, 1), Time::START);
+        let (one, other) = (poll(&mut hangs, Time::START), poll(&mut panics, Time::START));
+        pass(&one, &mut panics, 1);
+        pass(&other, &mut hangs, 0);
+        poll(&mut hangs, Time::START);
+        poll(&mut panics, Time::START);
+        assert!(matches!(hangs.outcome(), Some(Err(RunError::Broken(_)))));
+        assert!(matches!(panics.outcome(), Some(Err(RunError::Broken(_)))));
+    }
+}
