@@ -133,6 +133,18 @@ async fn cancelling_ends_the_run_at_all_parties() {
     }
 }
 
+/// Its data is not to take part when nobody wants the result any more, and the uuid is free again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_goes_away_cancels_what_it_waited_for() {
+    for federation in both(3).await {
+        let leaving = tokio::spawn(federation.parties.sum(0, "left", 1).download());
+        let other = federation.parties.begin(1, "left", 1).await;
+        other.waits_for("joining", &[2]).await;
+        leaving.abort();
+        assert_eq!(failure(other.outcome().await).message, "party 0 stopped: cancelled");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_does_not_wait_comes_to_the_same() {
     for federation in both(2).await {
