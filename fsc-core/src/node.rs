@@ -63,6 +63,10 @@ impl Handler for Node {
         self.bus.execute(principal, request).await
     }
 
+    fn admits(&self, origin: Origin) -> Result<(), Failure> {
+        self.runs.admits(origin)
+    }
+
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
         self.runs.mail(origin, batch)
     }

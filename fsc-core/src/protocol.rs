@@ -11,7 +11,7 @@ use crate::clock::BoxFuture;
 use crate::object::ObjectError;
 use crate::party::Party;
 use crate::secret::Secret;
-use crate::value::{Value, to_value};
+use crate::value::{ConvertError, Value, to_value};
 
 /// A protocol: how several parties compute a function without showing one another their inputs.
 ///
@@ -35,6 +35,11 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// Makes parameters and input of what a client submitted. All argument errors belong here: nothing was sent yet.
     fn admit(submission: Submission) -> Result<(Self::Params, Self::Input), ObjectError>;
+
+    /// The output as clients get it. A protocol whose output holds large arrays hands them over instead.
+    fn present(output: Self::Output) -> Result<Value, ConvertError> {
+        to_value(&output)
+    }
 
     /// What one party sends after joining. Depends on public parameters only, and so shows that messages do not
     /// depend on inputs; [`crate::laws`] compares it with the transcript.
@@ -290,16 +295,10 @@ pub fn prepare<P: Protocol>(
     let run = move |mut party: Party| -> BoxFuture<Result<Value, ProtocolError>> {
         Box::pin(async move {
             let output = P::run(&mut party, params, input).await?;
-            to_value(&Answer { inputs: party.parties(), result: output })
-                .map_err(|error| ProtocolError::Output { why: error.to_string() })
+            let result = P::present(output).map_err(|error| ProtocolError::Output { why: error.to_string() })?;
+            // The shape of every function's answer.
+            Ok(Value::map([("inputs", Value::from(party.parties())), ("result", result)]))
         })
     };
     Ok(Prepared { function: P::NAME, version: P::VERSION, params: public, cost, run: Box::new(run) })
-}
-
-/// The shape of every function's answer.
-#[derive(Serialize)]
-struct Answer<T> {
-    inputs: usize,
-    result: T,
 }

@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::task::AtomicWaker;
 use zeroize::Zeroizing;
 
-use crate::bus::Failure;
+use crate::bus::{Failure, Principal};
 use crate::clock::{self, BoxFuture, Runtime, Time};
 use crate::envelope::{Content, Envelope, Mark, Topic};
 use crate::joining::{Keys, MOST_PARTIES};
@@ -33,6 +33,8 @@ pub struct Limits {
     pub patience: Duration,
     /// Runs at a time.
     pub runs: usize,
+    /// Runs of one client at a time.
+    pub runs_each: usize,
     /// Hellos that wait for a run that has not started here.
     pub waiting: usize,
     /// Their bytes.
@@ -51,6 +53,7 @@ impl Default for Limits {
             deadlines: Deadlines::default(),
             patience: Duration::from_millis(250),
             runs: 4096,
+            runs_each: 1024,
             waiting: 16_384,
             waiting_bytes: 64 << 20,
             heavy_bytes: 1 << 20,
@@ -102,8 +105,13 @@ impl Runs {
         Arc::new(Self { runtime, transport, limits, life, keys, desk, drivers, drained })
     }
 
-    /// Starts a run, or says why it can't be started. Nothing is sent before everything was checked.
-    pub fn start(self: &Arc<Self>, prepared: Prepared, network: Network) -> Result<Run, ObjectError> {
+    /// Starts a run for a client, or says why it can't be started. Nothing is sent before everything was checked.
+    pub fn start(
+        self: &Arc<Self>,
+        owner: &Principal,
+        prepared: Prepared,
+        network: Network,
+    ) -> Result<Run, ObjectError> {
         self.check(&network)?;
         let now = self.runtime.now();
         let heavy = prepared.cost.bytes > self.limits.heavy_bytes;
@@ -118,7 +126,7 @@ impl Runs {
             deadlines: self.limits.deadlines,
         };
         let session = Session::new(setup, now);
-        let live = Arc::new(Live::new(place, session.progress()));
+        let live = Arc::new(Live::new(place, owner.clone(), session.progress()));
         self.desk().enter(&live, now, &self.limits)?;
         let driver = Driver {
             runs: Arc::clone(self),
@@ -135,11 +143,17 @@ impl Runs {
         Ok(Run(live))
     }
 
-    /// Takes in mail: sorts it to runs, or keeps hellos for runs that have not started here yet.
-    pub fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
+    /// Whether mail from there is taken at all; to be asked before the mail is read.
+    pub fn admits(&self, origin: Origin) -> Result<(), Failure> {
         if origin == Origin::Remote && !self.limits.unsealed_peers {
             return Err(Failure::new(403, NEEDS_KEYS));
         }
+        Ok(())
+    }
+
+    /// Takes in mail: sorts it to runs, or keeps hellos for runs that have not started here yet.
+    pub fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
+        self.admits(origin)?;
         let bytes = batch.len();
         let envelopes = Envelope::decode_all(batch).map_err(|error| Failure::new(400, error.to_string()))?;
         let now = self.runtime.now();
@@ -153,6 +167,14 @@ impl Runs {
             }
         }
         first
+    }
+
+    /// Lets go of what is too old: an ephemeral key past its lifetime, hellos whose senders have given up. A node calls
+    /// this from time to time.
+    pub fn sweep(&self) {
+        let now = self.runtime.now();
+        drop(self.current_keys(now));
+        self.desk().expire(now, &self.limits);
     }
 
     /// How many runs are under way.
@@ -275,6 +297,7 @@ struct Place {
 /// What the node and a run's driver share.
 struct Live {
     place: Place,
+    owner: Principal,
     inbox: Mutex<Inbox>,
     arrival: AtomicWaker,
     /// The marks of the others' hellos and mail, once all have joined.
@@ -287,6 +310,8 @@ struct Live {
 #[derive(Default)]
 struct Inbox {
     letters: VecDeque<Envelope>,
+    /// Mail that came before all hellos did. It waits here, where it is bounded and refused beyond that.
+    early: VecDeque<Envelope>,
     bytes: usize,
     cancelled: bool,
 }
@@ -300,9 +325,10 @@ enum Wants {
 }
 
 impl Live {
-    fn new(place: Place, progress: Progress) -> Self {
+    fn new(place: Place, owner: Principal, progress: Progress) -> Self {
         Self {
             place,
+            owner,
             inbox: Mutex::default(),
             arrival: AtomicWaker::new(),
             marks: OnceLock::new(),
@@ -315,12 +341,15 @@ impl Live {
     fn put(&self, envelope: Envelope, limits: &Limits) -> Result<(), Failure> {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = envelope.encoded_len();
+        let is_early = self.is_joining() && matches!(envelope.content, Content::Mail(_));
+        let most = if is_early { limits.waiting_bytes } else { limits.deadlines.backlog_bytes };
         // An empty inbox takes anything, so that no message is too large for ever.
-        if inbox.bytes > 0 && inbox.bytes + bytes > limits.deadlines.backlog_bytes {
+        if inbox.bytes > 0 && inbox.bytes + bytes > most {
             return Err(Failure::new(429, "too much mail for one run at a time"));
         }
         inbox.bytes += bytes;
-        inbox.letters.push_back(envelope);
+        let queue = if is_early { &mut inbox.early } else { &mut inbox.letters };
+        queue.push_back(envelope);
         drop(inbox);
         self.arrival.wake();
         Ok(())
@@ -331,13 +360,20 @@ impl Live {
         self.arrival.wake();
     }
 
+    /// Takes the news out; mail that came too early only when its time has come.
     fn take(&self) -> Inbox {
-        std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = std::mem::take(&mut *inbox);
+        if self.is_joining() {
+            inbox.early = std::mem::take(&mut taken.early);
+            inbox.bytes = inbox.early.iter().map(Envelope::encoded_len).sum();
+        }
+        taken
     }
 
     fn has_news(&self) -> bool {
         let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        inbox.cancelled || !inbox.letters.is_empty()
+        inbox.cancelled || !inbox.letters.is_empty() || (!inbox.early.is_empty() && !self.is_joining())
     }
 
     fn is_joining(&self) -> bool {
@@ -375,10 +411,14 @@ impl Live {
 #[derive(Default)]
 struct Desk {
     runs: usize,
+    /// How many of them each client has.
+    of: HashMap<Principal, usize>,
     live: HashMap<Place, Vec<Arc<Live>>>,
     /// Hellos for runs that have not started here, one per place and sender, and what their senders said since.
     waiting: HashMap<Place, HashMap<u16, Kept>>,
     waiting_bytes: usize,
+    /// How many hellos wait.
+    kept: usize,
     /// When which hello came; a hello that was replaced or taken leaves its entry behind.
     arrivals: VecDeque<(Time, Place, u16, Mark)>,
     finished: Finished,
@@ -391,6 +431,12 @@ impl Desk {
         if self.runs >= limits.runs {
             return Err(ObjectError::Limit { what: format!("this node runs {} computations already", self.runs) });
         }
+        let of_owner = self.of.get(&live.owner).copied().unwrap_or_default();
+        if of_owner >= limits.runs_each {
+            return Err(ObjectError::Limit {
+                what: format!("you have {of_owner} computations under way here already"),
+            });
+        }
         let here = self.live.entry(live.place).or_default();
         if here.iter().any(|live| live.is_joining()) {
             let why = "a computation with this network.uuid is waiting for its parties here already; \
@@ -399,8 +445,10 @@ impl Desk {
         }
         here.push(Arc::clone(live));
         self.runs += 1;
+        *self.of.entry(live.owner.clone()).or_default() += 1;
         for kept in self.waiting.remove(&live.place).into_iter().flat_map(HashMap::into_values) {
             self.waiting_bytes -= kept.bytes();
+            self.kept -= 1;
             for envelope in kept.stop.into_iter().chain([kept.hello]) {
                 let _ = live.put(envelope, limits);
             }
@@ -441,13 +489,23 @@ impl Desk {
     fn keep(&mut self, place: Place, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
         self.expire(now, limits);
         let bytes = envelope.encoded_len();
-        if self.arrivals.len() >= limits.waiting || self.waiting_bytes + bytes > limits.waiting_bytes {
+        let full = self.kept >= limits.waiting || self.waiting_bytes + bytes > limits.waiting_bytes;
+        if full {
             return Err(Failure::new(429, "too many hellos wait here for runs that have not started; try again later"));
+        }
+        if self.arrivals.len() > 2 * limits.waiting {
+            let waiting = &self.waiting;
+            self.arrivals.retain(|(_, place, from, mark)| {
+                let kept = waiting.get(place).and_then(|senders| senders.get(from));
+                kept.is_some_and(|kept| kept.hello.route.mark == *mark)
+            });
         }
         let (from, mark) = (envelope.route.from, envelope.route.mark);
         let kept = Kept { hello: envelope.detached(), stop: None };
+        self.kept += 1;
         if let Some(earlier) = self.waiting.entry(place).or_default().insert(from, kept) {
             self.waiting_bytes -= earlier.bytes();
+            self.kept -= 1;
         }
         self.waiting_bytes += bytes;
         self.arrivals.push_back((now, place, from, mark));
@@ -479,6 +537,7 @@ impl Desk {
             && let Some(kept) = senders.remove(&from)
         {
             self.waiting_bytes -= kept.bytes();
+            self.kept -= 1;
         }
         if senders.is_empty() {
             self.waiting.remove(&place);
@@ -500,7 +559,12 @@ impl Desk {
         if let Some(here) = self.live.get_mut(&live.place) {
             let before = here.len();
             here.retain(|other| !Arc::ptr_eq(other, live));
-            self.runs -= before - here.len();
+            let left = before - here.len();
+            self.runs -= left;
+            if let Some(of_owner) = self.of.get_mut(&live.owner) {
+                *of_owner -= left;
+            }
+            self.of.retain(|_, of_owner| *of_owner > 0);
             if here.is_empty() {
                 self.live.remove(&live.place);
             }
@@ -611,7 +675,7 @@ enum Event {
 /// How long a run waits before it watches its peers; most have ended by then.
 const BEFORE_WATCHING: Duration = Duration::from_millis(20);
 
-/// How long mail is still delivered after the end of a run.
+/// How long after the end of a run mail may still be on its way to a peer without arriving.
 const LINGER: Duration = Duration::from_secs(10);
 
 impl Drop for Driver {
@@ -697,8 +761,10 @@ impl Driver {
 
     fn dispatch(&mut self, to: usize) {
         while let Some(batch) = self.outgoing[to].next() {
-            let patience = self.runs.runtime.now() + self.runs.limits.patience;
-            let until = if self.live.is_joining() { self.joining_until } else { patience };
+            let now = self.runs.runtime.now();
+            let Limits { patience, deadlines, .. } = self.runs.limits;
+            let until = if self.live.is_joining() { self.joining_until } else { now + patience };
+            let until = Until { reached: until, taken: until.max(now + deadlines.silence) };
             let delivery = deliver(Arc::clone(&self.runs), self.nodes[to].clone(), batch, until);
             self.events.push(Box::pin(async move {
                 match delivery.await {
@@ -762,14 +828,19 @@ impl Driver {
     }
 
     async fn linger(mut self) {
-        let until = self.runs.runtime.now() + LINGER;
+        let mut until = self.runs.runtime.now() + LINGER;
         // Watches never end by themselves; nothing but deliveries is worth lingering for.
         while self.outgoing.iter().any(|outgoing| outgoing.in_flight > 0) {
             let _ = self.live.take();
             let timer = self.runs.runtime.sleep_until(until);
             match self.next_event(timer).await {
                 Some(Event::Tick) => return,
-                Some(Event::Delivered(to, _) | Event::Undeliverable(to, _)) => self.arrived(to),
+                Some(Event::Delivered(to, _)) => {
+                    // A slow link that moves is no reason to hurry: others wait for what is still to come.
+                    until = self.runs.runtime.now() + LINGER;
+                    self.arrived(to);
+                }
+                Some(Event::Undeliverable(to, _)) => self.arrived(to),
                 Some(Event::Lost(..)) | None => {}
             }
         }
@@ -800,7 +871,7 @@ impl Drop for EndGuard {
 }
 
 fn advance(session: &mut Session, inbox: Inbox, runtime: &dyn Runtime) {
-    for envelope in inbox.letters {
+    for envelope in inbox.early.into_iter().chain(inbox.letters) {
         let _ = session.handle(envelope, runtime.now());
     }
     if inbox.cancelled {
@@ -817,8 +888,16 @@ fn undeliverable(session: &mut Session, to: usize, error: &TransportError) {
     }
 }
 
+/// How long a delivery is tried again.
+struct Until {
+    /// While the peer can't be reached.
+    reached: Time,
+    /// While it has no room for the mail.
+    taken: Time,
+}
+
 /// Delivers a batch, again and again until it is there, can't be, or `until` has come. What is sent again is the same bytes.
-async fn deliver(runs: Arc<Runs>, to: Address, batch: Batch, until: Time) -> Result<Life, TransportError> {
+async fn deliver(runs: Arc<Runs>, to: Address, batch: Batch, until: Until) -> Result<Life, TransportError> {
     let mut pause = Duration::from_millis(20);
     loop {
         let error = match runs.transport.deliver(&to, batch.clone()).await {
@@ -826,6 +905,7 @@ async fn deliver(runs: Arc<Runs>, to: Address, batch: Batch, until: Time) -> Res
             Err(error) => error,
         };
         let again_at = runs.runtime.now() + pause;
+        let until = if matches!(error, TransportError::Refused { .. }) { until.taken } else { until.reached };
         if !error.is_passing() || again_at > until {
             return Err(error);
         }

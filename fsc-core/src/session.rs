@@ -12,8 +12,9 @@
 //!
 //! # Wire
 //!
-//! A stop's body is a CBOR map `{"why": text, "code": int, "culprits": [int, …]}`; `code` is one of 409 (the
-//! parties disagree, or somebody cancelled), 502 (a party broke the protocol), 503 (a party is gone), 504 (a party is silent).
+//! A stop's body is a CBOR map `{"why": text, "code": int, "mismatch": bool, "culprits": [int, …]}`; `code` is one of 409
+//! (the parties disagree, which is a mismatch, or somebody cancelled), 502 (a party broke the protocol), 503 (a party is
+//! gone), 504 (a party is silent).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -315,6 +316,8 @@ impl Session {
                 let bytes: usize = early.iter().map(Envelope::encoded_len).sum();
                 if early.len() < MOST_EARLY && bytes + envelope.encoded_len() <= self.deadlines.backlog_bytes {
                     early.push(envelope);
+                } else {
+                    self.fail(RunError::Flood { party: from });
                 }
                 Ok(())
             }
@@ -570,7 +573,11 @@ impl Session {
             .agree(theirs.key)
             .is_some_and(|secret| bool::from(stop_tag(&secret, theirs, mine, &route, reason).ct_eq(tag)));
         if genuine || (*tag == Tag::default() && !has_joined) {
-            let error = decode_stop(from, reason, self.parties());
+            let error = decode_stop(from, reason, if genuine { self.parties() } else { 0 });
+            if matches!(self.state, State::Joining { .. }) {
+                // My hello is void; a party that starts late must not take it for one of the next run.
+                self.tell_others(&error, from);
+            }
             self.end(Err(error));
         } else {
             self.fail(RunError::Corrupt { party: from });
@@ -596,8 +603,14 @@ impl Session {
         if matches!(self.state, State::Ended(_)) {
             return;
         }
-        let reason = encode_stop(&error);
-        for to in (0..self.parties()).filter(|to| *to != self.me) {
+        self.tell_others(&error, self.me);
+        self.end(Err(error));
+    }
+
+    /// Tells all others why the run is over, but one who knows.
+    fn tell_others(&mut self, error: &RunError, but: usize) {
+        let reason = encode_stop(error);
+        for to in (0..self.parties()).filter(|to| *to != self.me && *to != but) {
             let Some(mine) = &self.hellos[self.me] else { continue };
             let route = self.route(to, mine.mark());
             let secret = self.hellos[to].as_ref().and_then(|theirs| Some((theirs, self.keys.agree(theirs.key)?)));
@@ -605,7 +618,6 @@ impl Session {
                 secret.map_or(Tag::default(), |(theirs, secret)| stop_tag(&secret, mine, theirs, &route, &reason));
             self.outbox.push_back(Envelope { route, content: Content::Stop { reason: reason.clone(), tag } });
         }
-        self.end(Err(error));
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -663,21 +675,26 @@ fn encode_stop(error: &RunError) -> Bytes {
     let body = Value::Map(BTreeMap::from([
         ("why".to_owned(), Value::Text(error.to_string())),
         ("code".to_owned(), Value::Int(error.code().into())),
+        ("mismatch".to_owned(), Value::Bool(matches!(error, RunError::Mismatch { .. }))),
         ("culprits".to_owned(), Value::Array(Array::from_i64(culprits))),
     ]));
     cbor::to_vec(&body).into()
 }
 
+/// How much a stop may say.
+const STOP: Limits = Limits { depth: 4, nodes: 256 };
+
 /// Whether a stop says that the parties want different things.
 pub(crate) fn is_disagreement(stop: &Envelope) -> bool {
     let Content::Stop { reason, .. } = &stop.content else { return false };
-    matches!(decode_stop(0, reason, MOST_PARTIES), RunError::Stopped { code: 409, .. })
+    let reason = cbor::parse(reason, &STOP);
+    reason.is_ok_and(|reason| reason.entry("mismatch") == Some(&Value::Bool(true)))
 }
 
 /// What a peer gives as its reason. Whatever it sends, the run is over; it can blame nobody but the `parties`.
 fn decode_stop(by: usize, reason: &[u8], parties: usize) -> RunError {
     let mut stopped = (String::from("it gave no reason"), 503, Vec::new());
-    if let Ok(Value::Map(entries)) = cbor::parse(reason, &Limits { depth: 4, nodes: 256 }) {
+    if let Ok(Value::Map(entries)) = cbor::parse(reason, &STOP) {
         if let Some(Value::Text(why)) = entries.get("why") {
             stopped.0 = printable(why);
         }
@@ -699,5 +716,93 @@ fn named(places: &[usize]) -> String {
         [] => "nobody".to_owned(),
         [one] => format!("party {one}"),
         [first @ .., last] => format!("parties {} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::sim::setup;
+
+    /// A session of a protocol that waits for the last party to speak, which it never does.
+    fn session(me: usize, function: &'static str) -> Session {
+        let run: RunFn = Box::new(|mut party| {
+            Box::pin(async move {
+                let last = party.parties() - 1;
+                party.recv(last).await.map(|_| Value::Null)
+            })
+        });
+        let (params, cost) = (Value::Null, Cost::default());
+        Session::new(setup(me, 3, Prepared { function, version: 1, params, cost, run }, 1), Time::START)
+    }
+
+    fn poll(session: &mut Session, now: Time) -> Vec<Envelope> {
+        let _ = session.poll(&mut Context::from_waker(Waker::noop()), now);
+        std::iter::from_fn(|| session.poll_transmit()).collect()
+    }
+
+    fn pass(from: &[Envelope], to: &mut Session, place: u16) {
+        for envelope in from.iter().filter(|envelope| envelope.route.to == place) {
+            let _ = to.handle(envelope.clone(), Time::START);
+        }
+    }
+
+    #[test]
+    fn who_is_stopped_while_joining_takes_its_hello_back() {
+        let [mut zero, mut one] = [0, 1].map(|me| session(me, "Wait"));
+        let (hellos, _) = (poll(&mut zero, Time::START), poll(&mut one, Time::START));
+        pass(&hellos, &mut one, 1);
+        zero.cancel();
+        pass(&poll(&mut zero, Time::START), &mut one, 1);
+        let told = poll(&mut one, Time::START);
+        assert!(matches!(one.outcome(), Some(Err(RunError::Stopped { by: 0, .. }))));
+        assert_eq!(told.iter().map(|envelope| envelope.route.to).collect::<Vec<_>>(), [2], "party 0 knows");
+        assert!(told.iter().all(|envelope| matches!(envelope.content, Content::Stop { .. })));
+    }
+
+    #[test]
+    fn only_a_mismatch_is_a_disagreement() {
+        let [mut zero, mut one] = [session(0, "Wait"), session(1, "Hurry")];
+        let hellos = poll(&mut one, Time::START);
+        pass(&hellos, &mut zero, 0);
+        let stops = poll(&mut zero, Time::START);
+        assert!(matches!(zero.outcome(), Some(Err(RunError::Mismatch { party: 1, .. }))));
+        assert!(stops.iter().filter(|stop| matches!(stop.content, Content::Stop { .. })).all(is_disagreement));
+        one.cancel();
+        assert!(!poll(&mut one, Time::START).iter().any(is_disagreement));
+    }
+
+    #[test]
+    fn absent_and_silent_parties_are_named() {
+        let mut alone = session(0, "Wait");
+        poll(&mut alone, Time::START + Duration::from_mins(2));
+        assert_eq!(alone.outcome(), Some(&Err(RunError::Absent { parties: vec![1, 2], seconds: 60 })));
+
+        let mut all = [0, 1, 2].map(|me| session(me, "Wait"));
+        let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
+        pass(&hellos, &mut all[0], 0);
+        poll(&mut all[0], Time::START);
+        assert_eq!(all[0].progress().waiting_for, [2]);
+        poll(&mut all[0], Time::START + Duration::from_mins(2));
+        assert_eq!(all[0].outcome(), Some(&Err(RunError::Silent { parties: vec![2], seconds: 60 })));
+    }
+
+    #[test]
+    fn a_protocol_that_waits_for_something_else_is_broken() {
+        let run: RunFn = Box::new(|_| Box::pin(std::future::pending()));
+        let prepared = Prepared { function: "Hang", version: 1, params: Value::Null, cost: Cost::default(), run };
+        let mut hangs = Session::new(setup(0, 2, prepared, 1), Time::START);
+        let run: RunFn = Box::new(|_| Box::pin(async { panic!("on purpose") }));
+        let prepared = Prepared { function: "Hang", version: 1, params: Value::Null, cost: Cost::default(), run };
+        let mut panics = Session::new(setup(1, 2, prepared, 1), Time::START);
+        let (one, other) = (poll(&mut hangs, Time::START), poll(&mut panics, Time::START));
+        pass(&one, &mut panics, 1);
+        pass(&other, &mut hangs, 0);
+        poll(&mut hangs, Time::START);
+        poll(&mut panics, Time::START);
+        assert!(matches!(hangs.outcome(), Some(Err(RunError::Broken(_)))));
+        assert!(matches!(panics.outcome(), Some(Err(RunError::Broken(_)))));
     }
 }

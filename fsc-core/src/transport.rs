@@ -145,6 +145,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Serves a client's request. The transport has authenticated `principal`.
     async fn request(&self, principal: &Principal, request: Request) -> Result<Response, Failure>;
 
+    /// Whether mail from there is taken at all. A transport asks before it reads any.
+    fn admits(&self, origin: Origin) -> Result<(), Failure> {
+        let _ = origin;
+        Ok(())
+    }
+
     /// Takes in mail. Only queues: it never waits, and does no work that grows with anything but the batch.
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure>;
 

@@ -95,6 +95,7 @@ async fn sweep(node: Arc<Node>, runtime: Arc<dyn Runtime>) {
     loop {
         runtime.sleep_until(runtime.now() + SWEEP).await;
         node.bus().sweep();
+        node.runs().sweep();
     }
 }
 

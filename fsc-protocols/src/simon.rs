@@ -7,6 +7,7 @@
 //! `network` is `{"nodes": [address, …], "myself": place, "uuid": text}`; what `parameters` may be is for the function to say.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fsc_core::bus::Principal;
@@ -18,12 +19,18 @@ use fsc_core::runs::{Network, Run};
 use fsc_core::session::Phase;
 use fsc_core::value::{Handle, Value};
 
+use crate::services::shelf::value_size;
+
 /// The most pieces in which a task takes its input.
 const MOST_INPUTS: usize = 4096;
+
+/// The most bytes of input that wait in tasks which were not started, over all clients.
+const MOST_WAITING: usize = 1 << 30;
 
 /// The service.
 pub struct Simon {
     environment: Arc<Environment>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// What clients find the service by.
@@ -33,7 +40,7 @@ pub fn describe() -> Description {
 
 /// The service of one node.
 pub fn build(environment: &Arc<Environment>) -> Arc<dyn Object> {
-    Arc::new(Simon { environment: Arc::clone(environment) })
+    Arc::new(Simon { environment: Arc::clone(environment), waiting: Arc::default() })
 }
 
 #[allow(clippy::needless_pass_by_value)] // a method that clients call owns its arguments
@@ -49,14 +56,16 @@ impl Simon {
             Some(Value::Bool(wait)) => wait,
             Some(_) => return Err(ObjectError::argument("wait", "must be true or false")),
         };
-        let task = Task::new(&self.environment, &function, parameters, network, None)?;
+        let task = Task::new(self, &function, parameters, network, None)?;
         task.input(data)?;
         task.launch(&bound.principal)?;
         if !wait {
             return Ok(Reply::Object(Arc::new(task)));
         }
-        let run = task.run()?;
-        Ok(Reply::Value(run.outcome().await?))
+        // A client that goes away wants no result any more, and its data is not to take part.
+        let guard = CancelOnDrop(task.run()?);
+        let outcome = guard.0.outcome().await;
+        Ok(Reply::Value(outcome?))
     }
 
     fn create_task(
@@ -73,7 +82,7 @@ impl Simon {
         let network = Participation::read(network)?;
         let id = task_id.unwrap_or_else(|| Handle::from_random(fsc_core::clock::random()).to_string());
         let parameters = parameters.unwrap_or_default();
-        Ok(Arc::new(Task::new(&self.environment, &microprotocol, parameters, network, Some(id))?))
+        Ok(Arc::new(Task::new(self, &microprotocol, parameters, network, Some(id))?))
     }
 
     fn join_task(&self, invitation: Value, network: Value) -> Result<Arc<Task>, ObjectError> {
@@ -88,7 +97,7 @@ impl Simon {
         };
         let parameters = invitation.remove("parameters").unwrap_or_default();
         let network = Participation::read(network)?;
-        Ok(Arc::new(Task::new(&self.environment, &function, parameters, network, Some(id))?))
+        Ok(Arc::new(Task::new(self, &function, parameters, network, Some(id))?))
     }
 }
 
@@ -101,6 +110,8 @@ methods!(Simon, "Simon service", {
 /// One party's part in a computation, before, during and after.
 struct Task {
     environment: Arc<Environment>,
+    /// Bytes of input that wait in tasks of this node.
+    waiting: Arc<AtomicUsize>,
     protocol: &'static dyn ErasedProtocol,
     parameters: Value,
     network: Network,
@@ -108,22 +119,64 @@ struct Task {
 }
 
 enum State {
-    Collecting(Vec<Argument>),
+    Collecting(Vec<Piece>),
     Started(Run),
+}
+
+/// A piece of input, and what it counts for while it waits.
+struct Piece {
+    data: Argument,
+    _charge: Charge,
+}
+
+/// Bytes of the bound on what waits in tasks; dropping it gives them back.
+struct Charge {
+    waiting: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Charge {
+    fn new(waiting: &Arc<AtomicUsize>, data: &Argument) -> Result<Self, ObjectError> {
+        let bytes = match data {
+            Argument::Value(value) => value_size(value),
+            Argument::Object(_) => 0,
+        };
+        let charge = Self { waiting: Arc::clone(waiting), bytes };
+        if waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_WAITING {
+            return Err(ObjectError::Limit { what: format!("{MOST_WAITING} bytes of input wait in tasks already") });
+        }
+        Ok(charge)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Ends a run that nobody waits for any more; one that has ended does not mind.
+struct CancelOnDrop(Run);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 impl Task {
     /// A task; `id` names the rendezvous of a task that was created explicitly, the network's uuid that of a computation.
     fn new(
-        environment: &Arc<Environment>,
+        simon: &Simon,
         function: &str,
         parameters: Value,
         network: Participation,
         id: Option<String>,
     ) -> Result<Self, ObjectError> {
+        let environment = &simon.environment;
         let Some(protocol) = environment.protocols.find(function) else {
             let known = environment.protocols.names();
-            return Err(ObjectError::NotFound { what: format!("no such function; this node has {known}") });
+            return Err(ObjectError::NotFound { what: format!("no function {function:?}; this node has {known}") });
         };
         let uuid = match id {
             Some(id) => id,
@@ -131,7 +184,8 @@ impl Task {
         };
         let network = Network { nodes: network.nodes, myself: network.myself, uuid };
         let state = Mutex::new(State::Collecting(Vec::new()));
-        Ok(Self { environment: Arc::clone(environment), protocol, parameters, network, state })
+        let (environment, waiting) = (Arc::clone(environment), Arc::clone(&simon.waiting));
+        Ok(Self { environment, waiting, protocol, parameters, network, state })
     }
 
     /// What other parties need to join.
@@ -156,7 +210,7 @@ impl Task {
                 Err(ObjectError::Limit { what: format!("a task takes at most {MOST_INPUTS} inputs") })
             }
             State::Collecting(pieces) => {
-                pieces.push(data);
+                pieces.push(Piece { _charge: Charge::new(&self.waiting, &data)?, data });
                 Ok(())
             }
             State::Started(_) => Err(ObjectError::conflict("the task was started already")),
@@ -177,13 +231,13 @@ impl Task {
         let parties = self.network.nodes.len();
         self.environment.policy.may_compute(principal, self.protocol.name(), parties)?;
         let submission = Submission {
-            data: joined(std::mem::take(pieces))?,
+            data: joined(std::mem::take(pieces).into_iter().map(|piece| piece.data).collect())?,
             parameters: self.parameters.clone(),
             parties,
             me: self.network.myself,
         };
         let prepared = self.protocol.prepare(submission)?;
-        *state = State::Started(self.environment.runs.start(prepared, self.network.clone())?);
+        *state = State::Started(self.environment.runs.start(principal, prepared, self.network.clone())?);
         Ok(())
     }
 
@@ -205,8 +259,10 @@ impl Task {
         ])
     }
 
+    /// Nothing, before the start as well as while the run is under way.
     fn result(&self) -> Result<Option<Value>, ObjectError> {
-        match self.run()?.try_outcome() {
+        let Ok(run) = self.run() else { return Ok(None) };
+        match run.try_outcome() {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value.clone())),
             Some(Err(error)) => Err(error.clone().into()),

@@ -40,7 +40,7 @@ use fsc_core::object::ObjectError;
 use fsc_core::party::{Party, pieces_of};
 use fsc_core::protocol::{Adversary, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission};
 use fsc_core::secret::Secret;
-use fsc_core::value::{Array, Numbers, Value, from_value};
+use fsc_core::value::{Array, ConvertError, Numbers, Value, from_value};
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::fixed::{Fixed, FixedError, LocalSum};
@@ -115,6 +115,10 @@ impl Protocol for SecureSum {
     fn cost(params: &Params, parties: usize) -> Cost {
         let (others, bytes) = (parties as u64 - 1, 16 * params.elements());
         Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 }
+    }
+
+    fn present(output: Sum) -> Result<Value, ConvertError> {
+        Ok(Value::map([("sum", output.sum)]))
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Vec<u128>>) -> Result<Sum, ProtocolError> {

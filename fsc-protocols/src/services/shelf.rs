@@ -205,7 +205,7 @@ pub(super) fn size(argument: &Argument) -> usize {
     }
 }
 
-fn value_size(value: &Value) -> usize {
+pub(crate) fn value_size(value: &Value) -> usize {
     let content = match value {
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) | Value::Handle(_) => 0,
         Value::Text(text) => text.len(),

@@ -1,5 +1,6 @@
 use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
+use fsc_core::sim::{Faults, simulate};
 use fsc_core::value::{Limits, json};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
@@ -92,5 +93,35 @@ fn what_is_no_number_is_refused_by_position() {
     ] {
         let error = admit(data, parameters).expect_err(data);
         assert!(error.contains(expected), "{data}: {error}");
+    }
+}
+
+/// The cost as it stands in the documentation, number by number: one round, (n − 1) · 16 · m bytes, at most 1 MiB a message.
+#[test]
+fn costs_are_these() {
+    for (parties, elements, rounds, messages, bytes) in [
+        (2, 1, 1, 1, 16),
+        (3, 1, 1, 2, 32),
+        (3, 100, 1, 2, 3_200),
+        (7, 65_536, 1, 6, 6_291_456),
+        (3, 65_537, 1, 4, 2_097_184),
+        (3, 1_000_000, 1, 32, 32_000_000),
+        (64, 1, 1, 63, 1_008),
+    ] {
+        assert_eq!(SecureSum::cost(&vector(elements), parties), Cost { rounds, messages, bytes });
+    }
+}
+
+/// Several messages a party, of which the last one is short.
+#[test]
+fn large_vectors_travel_in_pieces() {
+    let params = vector(65_536 + 3);
+    let input = |seed: u128| (0..params.elements() as u128).map(|index| (index * seed) << 64).collect();
+    let inputs: Vec<Vec<u128>> = vec![input(1), input(2), input(4)];
+    let faults = Faults { reorder: true, duplicate: 0.3, ..Faults::default() };
+    let report = simulate::<SecureSum>(&params, inputs.clone(), 1, faults).expect("numbers in range");
+    for outcome in report.outcomes {
+        let result = outcome.expect("reordering does no harm");
+        assert!(SecureSum::is_right(&params, &inputs, result.entry("result").expect("a result")));
     }
 }

@@ -33,7 +33,7 @@ pub struct ClientConfig {
     pub delivery: Duration,
     /// How long a request may take; `None` for as long as it needs, since computations are long.
     pub request: Option<Duration>,
-    /// Connections to one address at once, idle ones included.
+    /// Deliveries of mail to one address at once.
     pub connections: usize,
     /// How long an idle connection is kept.
     pub idle: Duration,

@@ -143,7 +143,7 @@ impl Default for Limits {
             headers: 100,
             path: 8 << 10,
             body: 256 << 20,
-            mail: 1 << 30,
+            mail: 64 << 20,
             values: value::Limits::default(),
             head_patience: Duration::from_secs(10),
             body_patience: Duration::from_secs(20),

@@ -148,6 +148,16 @@ impl Service {
         }
     }
 
+    /// Refuses what a web page from elsewhere asks. A browser hides the answer from such a page, but does send some requests.
+    fn admit_page(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        match (&self.origins, headers.get(header::ORIGIN)) {
+            (Origins::Only(allowed), Some(origin)) if !allowed.contains(origin) => {
+                Err(Failure::new(403, "web pages of this origin may not use this node"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn principal(&self, headers: &HeaderMap) -> Result<&Principal, Refusal> {
         let tokens = match &self.access {
             Access::Anonymous(principal) => return Ok(principal),
@@ -215,10 +225,14 @@ impl Exchange<'_> {
     }
 
     async fn mail(&self, body: &mut Incoming) -> Result<http::Response<Content>, Refusal> {
-        // Mail says nothing of its type, or the truth: a page's form can't send it without a preflight.
+        // Nodes name no origin; what does comes from a web page.
+        if self.head.headers.contains_key(header::ORIGIN) {
+            return Err(Failure::new(403, "mail does not come from web pages").into());
+        }
         if self.head.headers.contains_key(header::CONTENT_TYPE) && Media::of(&self.head.headers)? != Media::Octets {
             return Err(media::unsupported().into());
         }
+        self.service.handler.admits(self.caller.origin)?;
         let batch = intake::collect(body, self.service.limits.mail, Some(self.pace())).await?;
         let life = self.service.handler.mail(self.caller.origin, batch)?;
         Ok(reply(media::OCTETS, Content::Whole(Bytes::copy_from_slice(&life.0))))
@@ -226,6 +240,7 @@ impl Exchange<'_> {
 
     /// A client's request.
     async fn operate(&self, operation: Operation<'_>, body: &mut Incoming) -> Result<http::Response<Content>, Refusal> {
+        self.service.admit_page(&self.head.headers)?;
         let principal = self.service.principal(&self.head.headers)?;
         let downloads = matches!(operation, Operation::Download(_));
         let format = match self.wanted {

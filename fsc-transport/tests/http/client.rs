@@ -120,16 +120,30 @@ async fn connections_are_reused() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded_and_the_rest_waits() {
+async fn deliveries_are_bounded_and_the_rest_waits() {
     let server = Running::start().await;
-    *server.shelf.pause.lock().unwrap() = Duration::from_millis(20);
     let (to, count) = counted(server.at).await;
     let transport = HttpTransport::new(ClientConfig { connections: 3, ..ClientConfig::default() });
-    let upload = || transport.request(&to, Request::Chain(vec![Step::Upload(1_i64.into())]));
-    for outcome in futures_util::future::join_all((0..30).map(|_| upload())).await {
+    let deliver = || transport.deliver(&to, Batch { pieces: vec![Bytes::from_static(b"x")] });
+    for outcome in futures_util::future::join_all((0..30).map(|_| deliver())).await {
         outcome.unwrap();
     }
     assert!(count.load(Ordering::SeqCst) <= 3);
+}
+
+/// Computations wait for one another: if some had to wait for a connection, those that have one could wait for them.
+#[tokio::test]
+async fn requests_that_wait_do_not_hold_up_others() {
+    let server = Running::start().await;
+    *server.shelf.pause.lock().unwrap() = Duration::from_millis(200);
+    let transport = HttpTransport::new(ClientConfig { connections: 3, ..ClientConfig::default() });
+    let to = server.address();
+    let upload = || transport.request(&to, Request::Chain(vec![Step::Upload(1_i64.into())]));
+    let start = std::time::Instant::now();
+    for outcome in futures_util::future::join_all((0..30).map(|_| upload())).await {
+        outcome.unwrap();
+    }
+    assert!(start.elapsed() < Duration::from_millis(1500), "thirty at once, not three at a time");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
+use fsc_core::bus::Principal;
 use fsc_core::envelope::{Channel, Content, Envelope, Mail, Mark, Route, RunId, Topic};
 use fsc_core::object::ObjectError;
 use fsc_core::protocol::prepare;
@@ -161,7 +162,7 @@ impl World {
             myself: node,
             uuid: format!("rendezvous {}", wish % 4),
         };
-        match self.nodes[node].start(prepared, network) {
+        match self.nodes[node].start(&Principal::new("fuzzer"), prepared, network) {
             Ok(run) => self.started.push(Started { run, node, wish }),
             Err(error) => assert!(matches!(error, ObjectError::Conflict { .. } | ObjectError::Limit { .. })),
         }

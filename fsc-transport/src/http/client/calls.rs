@@ -40,6 +40,10 @@ impl Call {
         }
     }
 
+    pub(super) fn is_mail(&self) -> bool {
+        self.path == "/mail"
+    }
+
     pub(super) fn chain(steps: &[Step]) -> Self {
         let body = cbor::to_vec(&codec::chain_to_value(steps));
         Self::with_body(Method::POST, "/chain".to_owned(), CBOR, body)
