@@ -11,6 +11,7 @@ mod network;
 mod request;
 mod runs;
 mod session;
+mod surroundings;
 mod value;
 
 pub use bus::bus;
