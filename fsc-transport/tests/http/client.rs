@@ -136,14 +136,13 @@ async fn deliveries_are_bounded_and_the_rest_waits() {
 async fn requests_that_wait_do_not_hold_up_others() {
     let server = Running::start().await;
     *server.shelf.pause.lock().unwrap() = Duration::from_millis(200);
+    let (to, count) = counted(server.at).await;
     let transport = HttpTransport::new(ClientConfig { connections: 3, ..ClientConfig::default() });
-    let to = server.address();
     let upload = || transport.request(&to, Request::Chain(vec![Step::Upload(1_i64.into())]));
-    let start = std::time::Instant::now();
     for outcome in futures_util::future::join_all((0..30).map(|_| upload())).await {
         outcome.unwrap();
     }
-    assert!(start.elapsed() < Duration::from_millis(1500), "thirty at once, not three at a time");
+    assert!(count.load(Ordering::SeqCst) > 3, "more than three were on their way at once");
 }
 
 #[tokio::test]
