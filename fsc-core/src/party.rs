@@ -295,13 +295,14 @@ impl Room {
             || self.taken.get(&(key.from, key.channel)).is_some_and(|taken| key.sequence < *taken)
     }
 
-    /// Puts a new message in, and wakes whoever waits for it.
-    pub(crate) fn put(&mut self, key: Key, payload: Bytes) {
+    /// Puts a new message in, and wakes whoever waits for it, if anybody does.
+    pub(crate) fn put(&mut self, key: Key, payload: Bytes) -> bool {
         self.inbox_bytes += payload.len();
         self.inbox.insert(key, payload);
-        if let Some(waker) = self.waiting.remove(&key) {
-            waker.wake();
-        }
+        let waiting = self.waiting.remove(&key);
+        let awaited = waiting.is_some();
+        waiting.into_iter().for_each(Waker::wake);
+        awaited
     }
 
     /// Messages and bytes that nobody has asked for yet.

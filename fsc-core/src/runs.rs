@@ -675,6 +675,9 @@ enum Event {
 /// How long a run waits before it watches its peers; most have ended by then.
 const BEFORE_WATCHING: Duration = Duration::from_millis(20);
 
+/// How long a peer whose run has ended may take to say why.
+const LAST_WORD: Duration = Duration::from_millis(100);
+
 /// How long after the end of a run mail may still be on its way to a peer without arriving.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -698,7 +701,7 @@ impl Driver {
             if session.outcome().is_some() {
                 break;
             }
-            let timeout = session.poll_timeout().unwrap_or(self.joining_until);
+            let timeout = session.poll_timeout(runtime.now()).unwrap_or(self.joining_until);
             let wake_at = watch_at.map_or(timeout, |at| at.min(timeout));
             match self.next_event(runtime.sleep_until(wake_at)).await {
                 Some(Event::Delivered(to, life)) => {
@@ -742,8 +745,8 @@ impl Driver {
 
     fn publish(&self, session: &Session) {
         *self.live.progress.lock().unwrap_or_else(PoisonError::into_inner) = session.progress();
-        if self.live.marks.get().is_none() && !session.marks().is_empty() {
-            let _ = self.live.marks.set(session.marks().iter().copied().collect());
+        if self.live.marks.get().is_none() && session.has_joined() {
+            let _ = self.live.marks.set(session.heard_marks().into_iter().collect());
         }
     }
 
@@ -852,8 +855,7 @@ struct EndGuard(Arc<Live>, Arc<Runs>);
 
 impl EndGuard {
     fn end(self, session: Session) -> Self {
-        let marks = session.heard_marks().into_iter().chain(session.marks().iter().copied());
-        self.1.desk().leave(&self.0, marks);
+        self.1.desk().leave(&self.0, session.heard_marks());
         if let Some(outcome) = session.into_outcome() {
             self.0.end(outcome);
         }
@@ -872,7 +874,7 @@ impl Drop for EndGuard {
 
 fn advance(session: &mut Session, inbox: Inbox, runtime: &dyn Runtime) {
     for envelope in inbox.early.into_iter().chain(inbox.letters) {
-        let _ = session.handle(envelope, runtime.now());
+        let _ = session.handle(envelope);
     }
     if inbox.cancelled {
         session.cancel();
@@ -904,6 +906,11 @@ async fn deliver(runs: Arc<Runs>, to: Address, batch: Batch, until: Until) -> Re
             Ok(life) => return Ok(life),
             Err(error) => error,
         };
+        if matches!(&error, TransportError::Refused { failure, .. } if failure.code == 404) {
+            // The peer's run has ended. It has said why, or is about to, and that is the better answer.
+            runs.runtime.sleep_until(runs.runtime.now() + LAST_WORD).await;
+            return Err(error);
+        }
         let again_at = runs.runtime.now() + pause;
         let until = if matches!(error, TransportError::Refused { .. }) { until.taken } else { until.reached };
         if !error.is_passing() || again_at > until {

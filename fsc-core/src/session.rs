@@ -63,7 +63,7 @@ pub struct Setup {
 pub struct Deadlines {
     /// For all parties to say hello.
     pub joining: Duration,
-    /// For the next message, once all have.
+    /// For the next message of a party that the protocol waits for, once all have.
     pub silence: Duration,
     /// The most bytes of mail that the protocol has not asked for yet.
     pub backlog_bytes: usize,
@@ -238,9 +238,9 @@ pub struct Session {
     deadlines: Deadlines,
     /// My own hello stands in my place.
     hellos: Vec<Option<Hello>>,
-    marks: Vec<Mark>,
+    has_joined: bool,
     outbox: VecDeque<Envelope>,
-    deadline: Time,
+    joining_until: Time,
     state: State,
     sent: Cost,
     expected: Cost,
@@ -269,6 +269,27 @@ struct Link {
     keys: [Zeroizing<[u8; 32]>; 2],
     /// Whether genuine mail has come, so that the party is known to have joined the same run.
     heard: bool,
+    /// Since when the protocol waits for mail from the party; nothing that it did not wait for changes that.
+    awaited: Option<Time>,
+}
+
+impl Running {
+    /// Notes whom the protocol waits for. A party that has brought what was waited for has its full time again.
+    fn note_awaited(&mut self, now: Time) {
+        let waits_for = lock(&self.room).waits_for();
+        for (place, link) in self.links.iter_mut().enumerate() {
+            let Some(link) = link else { continue };
+            link.awaited = waits_for.contains(&place).then(|| link.awaited.unwrap_or(now));
+        }
+    }
+
+    /// The parties that the protocol has waited for as long as `silence`.
+    fn overdue(&self, now: Time, silence: Duration) -> Vec<usize> {
+        let awaited = |link: &Option<Link>| link.as_ref().and_then(|link| link.awaited);
+        let links =
+            self.links.iter().enumerate().filter(|(_, link)| awaited(link).is_some_and(|at| now >= at + silence));
+        links.map(|(place, _)| place).collect()
+    }
 }
 
 impl Session {
@@ -289,10 +310,10 @@ impl Session {
             me,
             keys,
             seed,
-            deadline: now + deadlines.joining,
+            joining_until: now + deadlines.joining,
             deadlines,
             hellos,
-            marks: Vec::new(),
+            has_joined: false,
             outbox: VecDeque::new(),
             state: State::Joining { early: Vec::new(), run: prepared.run },
             sent: Cost::default(),
@@ -303,7 +324,7 @@ impl Session {
     }
 
     /// Takes in an envelope, or gives it back if it belongs to another session.
-    pub fn handle(&mut self, envelope: Envelope, now: Time) -> Result<(), NotMine> {
+    pub fn handle(&mut self, envelope: Envelope) -> Result<(), NotMine> {
         let Route { topic, from, to, .. } = envelope.route;
         let from = usize::from(from);
         if topic != self.topic || usize::from(to) != self.me || from == self.me || from >= self.parties() {
@@ -323,7 +344,7 @@ impl Session {
             }
             (State::Running(_), Content::Mail(_)) => {
                 let Content::Mail(mail) = envelope.content else { return Err(NotMine) };
-                self.hear_mail(from, envelope.route, mail, now)
+                self.hear_mail(from, envelope.route, mail)
             }
             (State::Running(_), Content::Stop { reason, tag }) => {
                 let (reason, tag) = (reason.clone(), *tag);
@@ -336,7 +357,7 @@ impl Session {
     pub fn poll(&mut self, context: &mut Context<'_>, now: Time) -> Poll<()> {
         self.hear_early_stops();
         if matches!(self.state, State::Joining { .. }) && self.hellos.iter().all(Option::is_some) {
-            self.join(now);
+            self.join();
         }
         if let State::Running(running) = &mut self.state {
             let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
@@ -350,9 +371,7 @@ impl Session {
                 Err(_) => self.fail(RunError::Broken("it panicked")),
             }
         }
-        if !matches!(self.state, State::Ended(_)) && now >= self.deadline {
-            self.time_out();
-        }
+        self.time_out(now);
         if matches!(self.state, State::Ended(_)) { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -361,9 +380,18 @@ impl Session {
         self.outbox.pop_front()
     }
 
-    /// When to poll again at the latest.
-    pub fn poll_timeout(&self) -> Option<Time> {
-        (!matches!(self.state, State::Ended(_))).then_some(self.deadline)
+    /// When to poll again at the latest. To be asked after every poll: what the protocol waits for now, it waits for from
+    /// `now` on, however long the poll took.
+    pub fn poll_timeout(&mut self, now: Time) -> Option<Time> {
+        match &mut self.state {
+            State::Joining { .. } => Some(self.joining_until),
+            State::Running(running) => {
+                running.note_awaited(now);
+                let awaited = running.links.iter().flatten().filter_map(|link| link.awaited).min();
+                Some(awaited.unwrap_or(now) + self.deadlines.silence)
+            }
+            State::Ended(_) => None,
+        }
     }
 
     /// What the run came to, once it has ended.
@@ -419,15 +447,19 @@ impl Session {
         self.hellos[self.me].as_ref().map(Hello::mark)
     }
 
-    /// The marks of everything that the others send in this run, once all have joined; before, none.
-    pub fn marks(&self) -> &[Mark] {
-        &self.marks
+    /// Whether all parties have said hello.
+    pub fn has_joined(&self) -> bool {
+        self.has_joined
     }
 
-    /// The marks of the others' hellos that were heard.
+    /// The marks of everything that the parties which were heard send in this run.
     pub fn heard_marks(&self) -> Vec<Mark> {
+        let Some(mine) = &self.hellos[self.me] else { return Vec::new() };
         let others = self.hellos.iter().enumerate().filter(|(place, _)| *place != self.me);
-        others.filter_map(|(_, hello)| hello.as_ref()).map(Hello::mark).collect()
+        others
+            .filter_map(|(_, hello)| hello.as_ref())
+            .flat_map(|theirs| [theirs.mark(), theirs.pair_mark(mine)])
+            .collect()
     }
 
     fn parties(&self) -> usize {
@@ -478,7 +510,7 @@ impl Session {
     }
 
     /// All have come: derive the run and its keys, and start the protocol.
-    fn join(&mut self, now: Time) {
+    fn join(&mut self) {
         let hellos: Vec<Hello> = self.hellos.iter().flatten().cloned().collect();
         let joined = Joined::new(self.topic, hellos.iter());
         let me = self.me;
@@ -490,26 +522,25 @@ impl Session {
                 marks: [hellos[me].pair_mark(hello), hello.pair_mark(&hellos[me])],
                 keys: [joined.pair_key(secret, "mail", me, place), joined.pair_key(secret, "mail", place, me)],
                 heard: false,
+                awaited: None,
             }));
             mask_keys.push(secret.map_or_else(Zeroizing::default, |secret| {
                 joined.pair_key(&secret, "mask", me.min(place), me.max(place))
             }));
         }
-        self.marks = self.heard_marks();
-        self.marks.extend(links.iter().flatten().map(|link| link.marks[1]));
+        self.has_joined = true;
         let room = Arc::default();
         let seed = Zeroizing::new(*blake3::keyed_hash(&self.seed, b"protocol").as_bytes());
         let party = Party::new(me, &seed, Arc::new(mask_keys), Arc::clone(&room));
         let ended = State::Ended(Err(RunError::Broken("it was started twice")));
         let State::Joining { early, run } = std::mem::replace(&mut self.state, ended) else { return };
         self.state = State::Running(Box::new(Running { run: joined.run(), room, future: run(party), links }));
-        self.deadline = now + self.deadlines.silence;
         for envelope in early {
-            let _ = self.handle(envelope, now);
+            let _ = self.handle(envelope);
         }
     }
 
-    fn hear_mail(&mut self, from: usize, route: Route, mail: Mail, now: Time) -> Result<(), NotMine> {
+    fn hear_mail(&mut self, from: usize, route: Route, mail: Mail) -> Result<(), NotMine> {
         let State::Running(running) = &mut self.state else { return Err(NotMine) };
         let Some(link) = running.links[from].as_mut().filter(|link| link.marks[1] == route.mark) else {
             return Err(NotMine);
@@ -535,9 +566,9 @@ impl Session {
             self.fail(RunError::Flood { party: from });
             return Ok(());
         }
-        room.put(key, mail.payload);
-        drop(room);
-        self.deadline = now + self.deadlines.silence;
+        if room.put(key, mail.payload) {
+            link.awaited = None;
+        }
         Ok(())
     }
 
@@ -564,7 +595,7 @@ impl Session {
             return Err(NotMine);
         }
         // A party that never had my hello has no key to tag with; once it has, everything that it says is tagged.
-        let has_joined = match &self.state {
+        let was_heard = match &self.state {
             State::Running(running) => running.links[from].as_ref().is_some_and(|link| link.heard),
             _ => false,
         };
@@ -572,7 +603,7 @@ impl Session {
             .keys
             .agree(theirs.key)
             .is_some_and(|secret| bool::from(stop_tag(&secret, theirs, mine, &route, reason).ct_eq(tag)));
-        if genuine || (*tag == Tag::default() && !has_joined) {
+        if genuine || (*tag == Tag::default() && !was_heard) {
             let error = decode_stop(from, reason, if genuine { self.parties() } else { 0 });
             if matches!(self.state, State::Joining { .. }) {
                 // My hello is void; a party that starts late must not take it for one of the next run.
@@ -585,17 +616,21 @@ impl Session {
         Ok(())
     }
 
-    fn time_out(&mut self) {
-        let error = match &self.state {
-            State::Joining { .. } => {
-                RunError::Absent { parties: self.absent(), seconds: self.deadlines.joining.as_secs() }
+    /// Gives up on parties that have not come, or not brought what the protocol waits for, in time.
+    fn time_out(&mut self, now: Time) {
+        let Deadlines { joining, silence, .. } = self.deadlines;
+        match &self.state {
+            State::Joining { .. } if now >= self.joining_until => {
+                self.fail(RunError::Absent { parties: self.absent(), seconds: joining.as_secs() });
             }
             State::Running(running) => {
-                RunError::Silent { parties: lock(&running.room).waits_for(), seconds: self.deadlines.silence.as_secs() }
+                let parties = running.overdue(now, silence);
+                if !parties.is_empty() {
+                    self.fail(RunError::Silent { parties, seconds: silence.as_secs() });
+                }
             }
-            State::Ended(_) => return,
-        };
-        self.fail(error);
+            State::Joining { .. } | State::Ended(_) => {}
+        }
     }
 
     /// Ends the run with an error that began here, and tells the others.
@@ -745,7 +780,7 @@ mod tests {
 
     fn pass(from: &[Envelope], to: &mut Session, place: u16) {
         for envelope in from.iter().filter(|envelope| envelope.route.to == place) {
-            let _ = to.handle(envelope.clone(), Time::START);
+            let _ = to.handle(envelope.clone());
         }
     }
 
@@ -784,8 +819,39 @@ mod tests {
         let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
         pass(&hellos, &mut all[0], 0);
         poll(&mut all[0], Time::START);
+        all[0].poll_timeout(Time::START);
         assert_eq!(all[0].progress().waiting_for, [2]);
         poll(&mut all[0], Time::START + Duration::from_mins(2));
+        assert_eq!(all[0].outcome(), Some(&Err(RunError::Silent { parties: vec![2], seconds: 60 })));
+    }
+
+    #[test]
+    fn mail_that_nobody_waits_for_buys_no_time() {
+        let run = || -> RunFn {
+            Box::new(|mut party| {
+                Box::pin(async move {
+                    if party.me() == 1 {
+                        party.send(0, Bytes::from_static(b"nobody asked"));
+                    }
+                    party.recv(2).await.map(|_| Value::Null)
+                })
+            })
+        };
+        let mut all = [0, 1, 2].map(|me| {
+            let prepared =
+                Prepared { function: "Wait", version: 1, params: Value::Null, cost: Cost::default(), run: run() };
+            Session::new(setup(me, 3, prepared, 1), Time::START)
+        });
+        let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
+        (0..3).for_each(|place| pass(&hellos, &mut all[usize::from(place)], place));
+        poll(&mut all[0], Time::START);
+        let until = all[0].poll_timeout(Time::START).unwrap();
+        let mail = poll(&mut all[1], Time::START);
+        let later = Time::START + Duration::from_secs(30);
+        pass(&mail, &mut all[0], 0);
+        poll(&mut all[0], later);
+        assert_eq!(all[0].poll_timeout(later), Some(until));
+        poll(&mut all[0], until);
         assert_eq!(all[0].outcome(), Some(&Err(RunError::Silent { parties: vec![2], seconds: 60 })));
     }
 

@@ -120,7 +120,7 @@ impl World {
                 break;
             }
             if self.wire.is_empty() {
-                let next = self.sessions.iter().filter_map(Session::poll_timeout).min();
+                let next = self.sessions.iter_mut().filter_map(|session| session.poll_timeout(self.now)).min();
                 self.now = self.now.max(next.expect("a session that has not ended has a deadline"));
             }
             self.deliver();
@@ -192,7 +192,7 @@ impl World {
         for envelope in Envelope::decode_all(letter.into()).unwrap_or_default() {
             let to = to.unwrap_or(usize::from(envelope.route.to));
             if let Some(session) = self.sessions.get_mut(to) {
-                let _ = session.handle(envelope, self.now);
+                let _ = session.handle(envelope);
             }
         }
     }

@@ -21,6 +21,7 @@
 //!
 //! [limits]
 //! body_bytes = 268435456
+//! bodies_bytes = 1073741824   # of all bodies that are being read at a time
 //! connections = 4096
 //! handles = 65536
 //! lease_seconds = 600
@@ -83,6 +84,7 @@ struct Peers {
 #[serde(default, deny_unknown_fields)]
 struct Limits {
     body_bytes: Option<usize>,
+    bodies_bytes: Option<usize>,
     connections: Option<usize>,
     handles: Option<usize>,
     lease_seconds: Option<u64>,
@@ -132,6 +134,7 @@ impl Config {
             config.origins = Origins::Only(origins.iter().map(origin).collect::<Result<_, _>>()?);
         }
         set(&mut config.limits.body, self.limits.body_bytes);
+        set(&mut config.limits.bodies, self.limits.bodies_bytes);
         set(&mut config.limits.connections, self.limits.connections);
         Ok(config)
     }

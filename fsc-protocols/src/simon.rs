@@ -24,7 +24,7 @@ use crate::services::shelf::value_size;
 /// The most pieces in which a task takes its input.
 const MOST_INPUTS: usize = 4096;
 
-/// The most bytes of input that wait in tasks which were not started, over all clients.
+/// The most bytes of input that tasks hold or were started with, over all clients.
 const MOST_WAITING: usize = 1 << 30;
 
 /// The service.
@@ -110,7 +110,7 @@ methods!(Simon, "Simon service", {
 /// One party's part in a computation, before, during and after.
 struct Task {
     environment: Arc<Environment>,
-    /// Bytes of input that wait in tasks of this node.
+    /// Bytes of input in tasks of this node.
     waiting: Arc<AtomicUsize>,
     protocol: &'static dyn ErasedProtocol,
     parameters: Value,
@@ -119,17 +119,15 @@ struct Task {
 }
 
 enum State {
-    Collecting(Vec<Piece>),
-    Started(Run),
+    Collecting(Vec<(Argument, Charge)>),
+    /// The run, and what its input counted for: that is about what the result takes, which the task holds from now on.
+    Started {
+        run: Run,
+        _charges: Vec<Charge>,
+    },
 }
 
-/// A piece of input, and what it counts for while it waits.
-struct Piece {
-    data: Argument,
-    _charge: Charge,
-}
-
-/// Bytes of the bound on what waits in tasks; dropping it gives them back.
+/// Bytes of the bound on what tasks hold; dropping it gives them back.
 struct Charge {
     waiting: Arc<AtomicUsize>,
     bytes: usize,
@@ -143,7 +141,9 @@ impl Charge {
         };
         let charge = Self { waiting: Arc::clone(waiting), bytes };
         if waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_WAITING {
-            return Err(ObjectError::Limit { what: format!("{MOST_WAITING} bytes of input wait in tasks already") });
+            return Err(ObjectError::Limit {
+                what: format!("{MOST_WAITING} bytes of input are in tasks already; release some"),
+            });
         }
         Ok(charge)
     }
@@ -210,10 +210,11 @@ impl Task {
                 Err(ObjectError::Limit { what: format!("a task takes at most {MOST_INPUTS} inputs") })
             }
             State::Collecting(pieces) => {
-                pieces.push(Piece { _charge: Charge::new(&self.waiting, &data)?, data });
+                let charge = Charge::new(&self.waiting, &data)?;
+                pieces.push((data, charge));
                 Ok(())
             }
-            State::Started(_) => Err(ObjectError::conflict("the task was started already")),
+            State::Started { .. } => Err(ObjectError::conflict("the task was started already")),
         }
     }
 
@@ -230,14 +231,12 @@ impl Task {
         };
         let parties = self.network.nodes.len();
         self.environment.policy.may_compute(principal, self.protocol.name(), parties)?;
-        let submission = Submission {
-            data: joined(std::mem::take(pieces).into_iter().map(|piece| piece.data).collect())?,
-            parameters: self.parameters.clone(),
-            parties,
-            me: self.network.myself,
-        };
+        let (pieces, charges) = std::mem::take(pieces).into_iter().unzip();
+        let submission =
+            Submission { data: joined(pieces)?, parameters: self.parameters.clone(), parties, me: self.network.myself };
         let prepared = self.protocol.prepare(submission)?;
-        *state = State::Started(self.environment.runs.start(principal, prepared, self.network.clone())?);
+        let run = self.environment.runs.start(principal, prepared, self.network.clone())?;
+        *state = State::Started { run, _charges: charges };
         Ok(())
     }
 
@@ -276,7 +275,7 @@ impl Task {
 
     fn run(&self) -> Result<Run, ObjectError> {
         match &*self.state() {
-            State::Started(run) => Ok(run.clone()),
+            State::Started { run, .. } => Ok(run.clone()),
             State::Collecting(_) => Err(ObjectError::conflict("the task was not started yet")),
         }
     }

@@ -1,7 +1,8 @@
 //! Attacks that a fake would not withstand, on `SecureSum` and, as negative controls, on protocols that are broken on
 //! purpose: a law that no mutant breaks tests nothing.
 
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
@@ -118,14 +119,20 @@ impl Masking for MasksWithoutRun {
         let me = party.me();
         let mut vector = vector.into_inner();
         for other in party.others() {
-            let pair = [me.min(other) as u8, me.max(other) as u8];
-            let key = std::array::from_fn(|index| pair[index % 2]);
+            let key = Self::key(me, other);
             for (index, element) in vector.iter_mut().enumerate() {
                 let mask = keystream(&key, index);
                 *element = if me < other { element.wrapping_add(mask) } else { element.wrapping_sub(mask) };
             }
         }
         Additive::new(vector)
+    }
+}
+
+impl MasksWithoutRun {
+    fn key(me: usize, other: usize) -> [u8; 32] {
+        let pair = [me.min(other) as u8, me.max(other) as u8];
+        std::array::from_fn(|index| pair[index % 2])
     }
 }
 
@@ -210,7 +217,7 @@ fn masks_are_fresh_after_a_restart_with_replayed_hellos() {
         setup.keys = Arc::new(Keys::from_seed(&[9; 32]));
         let mut session = Session::new(setup, Time::START);
         for hello in replayed.clone() {
-            session.handle(hello, Time::START).unwrap();
+            session.handle(hello).unwrap();
         }
         let _ = session.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()), Time::START);
         let mail = std::iter::from_fn(|| session.poll_transmit()).find_map(|envelope| match envelope.content {
@@ -244,13 +251,60 @@ fn a_two_faced_hello_is_noticed_and_opens_nothing() {
             } else {
                 envelope
             };
-            let _ = parties[to].handle(envelope, Time::START);
+            let _ = parties[to].handle(envelope);
         }
     }
     for (place, party) in parties.iter().enumerate().skip(1) {
         let outcome = party.outcome().unwrap_or_else(|| panic!("party {place} does not notice before a deadline"));
         assert!(outcome.is_err(), "party {place} got a result");
     }
+}
+
+/// What the cheater of the test above can compute: the sum of what parties 0 and 1 show it, each in the run that it made
+/// them believe in, without the masks that it shares with either. It is party 2, and has one face for each.
+fn unmasked_by_two_faces<M: Masking>(inputs: [u128; 2]) -> u128 {
+    let session = |me, x, seed| {
+        let prepared = prepare::<SumBy<M>>(integers(1), Secret::new(vec![x]), 3).expect("examples are admitted");
+        Session::new(setup(me, 3, prepared, seed), Time::START)
+    };
+    let mut honest = [session(0, inputs[0], 1), session(1, inputs[1], 1)];
+    let mut faces = [session(2, 0, 1), session(2, 0, 2)];
+    for hello in honest.iter_mut().flat_map(spoken).collect::<Vec<_>>() {
+        let hearers: Vec<&mut Session> = match hello.route.to {
+            2 => faces.iter_mut().collect(),
+            to => vec![&mut honest[usize::from(to)]],
+        };
+        for hearer in hearers {
+            hearer.handle(hello.clone()).expect("it is for this one");
+        }
+    }
+    (0..2).fold(0, |sum, place| {
+        RECORDED.take();
+        let hello = spoken(&mut faces[place]).into_iter().find(|hello| usize::from(hello.route.to) == place);
+        let known = RECORDED.take().into_iter().filter(|(other, _)| *other == place).map(|(_, mask)| mask);
+        honest[place].handle(hello.expect("a hello for each")).expect("it is for this one");
+        let shown = spoken(&mut honest[place]).into_iter().find_map(|envelope| match envelope.content {
+            Content::Mail(mail) if envelope.route.to == 2 => Some(element(&mail.payload)),
+            _ => None,
+        });
+        let shown = shown.expect("all hellos are there, so the party shows its share");
+        known.fold(sum, u128::wrapping_add).wrapping_add(shown)
+    })
+}
+
+fn spoken(session: &mut Session) -> Vec<Envelope> {
+    let _ = session.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()), Time::START);
+    std::iter::from_fn(|| session.poll_transmit()).collect()
+}
+
+#[test]
+fn two_faces_unmask_nothing() {
+    assert_ne!(unmasked_by_two_faces::<Recording>([1000, 7]), 1007);
+    assert_eq!(
+        unmasked_by_two_faces::<RecordingWithoutRun>([1000, 7]),
+        1007,
+        "the mutant withstands, so the attack is none"
+    );
 }
 
 /// Given everything that a coalition of n − 2 knows, what the two honest parties sent is still masked: by their own pair's
@@ -262,15 +316,15 @@ fn a_coalition_finds_no_honest_input_in_what_it_unmasks() {
         let mut inputs = vec![vec![0]; 4];
         inputs[0] = vec![CANARY];
         inputs[1] = vec![CANARY];
-        MASKS_OF_COALITION.lock().unwrap().clear();
+        RECORDED.take();
         let report = simulate::<SumBy<Recording>>(&integers(1), inputs, seed, Faults::default()).unwrap();
-        let masks = std::mem::take(&mut *MASKS_OF_COALITION.lock().unwrap());
+        let masks = RECORDED.take();
         assert_eq!(masks.len(), 4, "two honest parties, two corrupt ones each");
         for honest in [0, 1] {
             let sent = element(&report.payloads(honest, 2)[0]);
             let known: u128 =
                 masks.iter().filter(|mask| mask.0 == honest).fold(0, |sum, mask| sum.wrapping_add(mask.1));
-            let unmasked = sent.wrapping_sub(known);
+            let unmasked = sent.wrapping_add(known);
             assert!(!encodings(CANARY).contains(&unmasked), "seed {seed}: the coalition unmasked party {honest}");
             // What remains is the honest pair's mask: its high half is not all zeros or ones, as a small number's is.
             assert!(!matches!(unmasked >> 96, 0 | 0xffff_ffff), "seed {seed}: what remains is not uniform");
@@ -279,31 +333,51 @@ fn a_coalition_finds_no_honest_input_in_what_it_unmasks() {
         let of_both: u128 =
             [0, 1].iter().map(|place| element(&report.payloads(*place, 2)[0])).fold(0, u128::wrapping_add);
         let known: u128 = masks.iter().fold(0, |sum, mask| sum.wrapping_add(mask.1));
-        assert_eq!(of_both.wrapping_sub(known), 2 * CANARY);
+        assert_eq!(of_both.wrapping_add(known), 2 * CANARY);
     }
 }
 
-/// The shipped masking at the honest parties 0 and 1; the corrupt parties 2 and 3 do the same by hand, and put the masks
-/// that they share with honest ones on record.
+/// The shipped masking at the honest parties 0 and 1; the corrupt parties do the same by hand, and put what masks them to
+/// honest ones on record.
 struct Recording;
-
-static MASKS_OF_COALITION: Mutex<Vec<(usize, u128)>> = Mutex::new(Vec::new());
 
 impl Masking for Recording {
     fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
         if party.me() < 2 {
             return masks::share_of_sum(party, vector);
         }
-        let [mut element] = vector.into_inner()[..] else { panic!("vectors of one element") };
-        for other in party.others() {
-            let mask = first_block(&party.mask_key(other));
-            if other < 2 {
-                MASKS_OF_COALITION.lock().expect("no test panics with it").push((other, mask));
-            }
-            element = if party.me() < other { element.wrapping_add(mask) } else { element.wrapping_sub(mask) };
-        }
-        Additive::new(vec![element])
+        recorded(party, &vector, |party, other| first_block(&party.mask_key(other)))
     }
+}
+
+/// Mutant: the same, with masks that know nothing of the run.
+struct RecordingWithoutRun;
+
+impl Masking for RecordingWithoutRun {
+    fn share(party: &mut Party, vector: Secret<Vec<u128>>) -> Additive<u128> {
+        if party.me() < 2 {
+            return MasksWithoutRun::share(party, vector);
+        }
+        recorded(party, &vector, |party, other| keystream(&MasksWithoutRun::key(party.me(), other), 0))
+    }
+}
+
+thread_local! {
+    /// Honest parties, and what cancels a mask of each that a corrupt one shares.
+    static RECORDED: RefCell<Vec<(usize, u128)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn recorded(party: &mut Party, vector: &Secret<Vec<u128>>, mask: impl Fn(&mut Party, usize) -> u128) -> Additive<u128> {
+    let [mut element] = vector.expose()[..] else { panic!("vectors of one element") };
+    for other in party.others() {
+        let mask = mask(party, other);
+        let mask = if party.me() < other { mask } else { mask.wrapping_neg() };
+        if other < 2 {
+            RECORDED.with_borrow_mut(|recorded| recorded.push((other, mask)));
+        }
+        element = element.wrapping_add(mask);
+    }
+    Additive::new(vec![element])
 }
 
 /// The first element of the mask that a key expands to: AES-128 of zero under the key's first half.

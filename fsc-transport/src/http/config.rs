@@ -109,6 +109,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a batch of mail (413).
     pub mail: usize,
+    /// Bytes of all bodies that are being read at a time (503); one that is alone is bounded by `body` or `mail` only.
+    pub bodies: usize,
     /// How deep and how many the values in a body may be (400).
     pub values: value::Limits,
     /// How long a head may take from its first byte to its last; then the connection is closed.
@@ -144,6 +146,7 @@ impl Default for Limits {
             path: 8 << 10,
             body: 256 << 20,
             mail: 64 << 20,
+            bodies: 1 << 30,
             values: value::Limits::default(),
             head_patience: Duration::from_secs(10),
             body_patience: Duration::from_secs(20),

@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub(super) enum IntakeError {
     TooLarge { bound: usize },
     #[error("the body came too slowly")]
     TooSlow,
+    #[error("this server is reading {bound} bytes of bodies already; try again later")]
+    Crowded { bound: usize },
     #[error("the body ended early, or is framed wrongly")]
     Broken,
 }
@@ -41,16 +45,64 @@ impl From<IntakeError> for Failure {
         let code = match error {
             IntakeError::TooLarge { .. } => 413,
             IntakeError::TooSlow => 408,
+            IntakeError::Crowded { .. } => 503,
             IntakeError::Broken => 400,
         };
         Self::new(code, error.to_string())
     }
 }
 
-/// Reads `body` to its end, at most `bound` bytes. A body that comes in one frame is not copied.
-pub(super) async fn collect(body: &mut Incoming, bound: usize, pace: Option<Pace>) -> Result<Bytes, IntakeError> {
+/// What the bodies of all connections together may take while they are read.
+#[derive(Clone)]
+pub(super) struct Space {
+    taken: Arc<AtomicUsize>,
+    bound: usize,
+}
+
+impl Space {
+    pub(super) fn new(bound: usize) -> Self {
+        Self { taken: Arc::default(), bound }
+    }
+
+    /// No bodies yet.
+    fn room(&self) -> Room {
+        Room { space: self.clone(), bytes: 0 }
+    }
+}
+
+/// One body's part of the space; dropping it gives it back.
+pub(super) struct Room {
+    space: Space,
+    bytes: usize,
+}
+
+impl Room {
+    fn grow(&mut self, bytes: usize) -> Result<(), IntakeError> {
+        self.bytes += bytes;
+        let bound = self.space.bound;
+        let taken = self.space.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // A body that is alone may be as large as its own bound says.
+        if taken > bound && taken > self.bytes { Err(IntakeError::Crowded { bound }) } else { Ok(()) }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.space.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Reads `body` to its end, at most `bound` bytes. A body that comes in one frame is not copied. The room is for the caller
+/// to keep as long as it keeps the bytes.
+pub(super) async fn collect(
+    body: &mut Incoming,
+    bound: usize,
+    space: &Space,
+    pace: Option<Pace>,
+) -> Result<(Bytes, Room), IntakeError> {
+    let mut room = space.room();
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok((Bytes::new(), room));
     }
     let claimed = body.size_hint().exact();
     if claimed.is_some_and(|claimed| claimed > bound as u64) {
@@ -58,13 +110,14 @@ pub(super) async fn collect(body: &mut Incoming, bound: usize, pace: Option<Pace
     }
     let mut gathered = Gathered { claimed, ..Gathered::default() };
     let mut clock = pace.map(Clock::new);
-    poll_fn(|cx| poll_collect(body, bound, &mut gathered, &mut clock, cx)).await?;
-    Ok(gathered.finish())
+    poll_fn(|cx| poll_collect(body, bound, &mut room, &mut gathered, &mut clock, cx)).await?;
+    Ok((gathered.finish(), room))
 }
 
 fn poll_collect(
     body: &mut Incoming,
     bound: usize,
+    room: &mut Room,
     gathered: &mut Gathered,
     clock: &mut Option<Clock>,
     cx: &mut Context<'_>,
@@ -76,6 +129,9 @@ fn poll_collect(
                 let Ok(data) = frame.into_data() else { continue };
                 if data.len() > bound - gathered.len() {
                     return Poll::Ready(Err(IntakeError::TooLarge { bound }));
+                }
+                if let Err(crowded) = room.grow(data.len()) {
+                    return Poll::Ready(Err(crowded));
                 }
                 gathered.push(data);
                 if body.is_end_stream() {
@@ -182,6 +238,18 @@ mod tests {
         let mut gathered = Gathered::default();
         gathered.push(frame);
         assert_eq!(gathered.finish().as_ptr(), place);
+    }
+
+    #[test]
+    fn bodies_together_have_a_bound_and_give_their_room_back() {
+        let space = Space::new(100);
+        let (mut one, mut other) = (space.room(), space.room());
+        assert_eq!(one.grow(1000), Ok(()), "a body that is alone has its own bound");
+        assert_eq!(other.grow(1), Err(IntakeError::Crowded { bound: 100 }));
+        drop(one);
+        assert_eq!(other.grow(99), Ok(()));
+        drop(other);
+        assert_eq!(space.taken.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use super::OPENAPI;
 use super::config::{Access, Limits, Origins, ServerConfig};
 use super::content::Content;
-use super::intake::{self, Pace};
+use super::intake::{self, Pace, Room, Space};
 use super::media::{self, Format, Media, Wanted};
 use super::pulse::Pulse;
 use super::routes::{Operation, Place};
@@ -38,6 +38,8 @@ pub(super) struct Service {
     access: Access,
     origins: Origins,
     pub(super) limits: Limits,
+    /// For the bodies of all connections.
+    space: Space,
     /// The answer to a list, in JSON and CBOR. It never changes.
     list: [Bytes; 2],
 }
@@ -87,7 +89,8 @@ impl Service {
     pub(super) fn new(config: ServerConfig, handler: Arc<dyn Handler>) -> Self {
         let list = codec::answer_to_value(&Answer::List(handler.list().to_vec()));
         let list = [Format::Json, Format::Cbor].map(|format| format.to_vec(&list).into());
-        Self { handler, access: config.access, origins: config.origins, limits: config.limits, list }
+        let space = Space::new(config.limits.bodies);
+        Self { handler, access: config.access, origins: config.origins, limits: config.limits, space, list }
     }
 
     /// Answers a plain request for the list, which is what takes no waiting and is asked most; leaves the others.
@@ -233,7 +236,7 @@ impl Exchange<'_> {
             return Err(media::unsupported().into());
         }
         self.service.handler.admits(self.caller.origin)?;
-        let batch = intake::collect(body, self.service.limits.mail, Some(self.pace())).await?;
+        let (batch, _room) = self.read(body, self.service.limits.mail).await?;
         let life = self.service.handler.mail(self.caller.origin, batch)?;
         Ok(reply(media::OCTETS, Content::Whole(Bytes::copy_from_slice(&life.0))))
     }
@@ -288,7 +291,7 @@ impl Exchange<'_> {
 
     async fn upload(&self, body: &mut Incoming) -> Result<Value, Refusal> {
         if let Media::Array(layout) = Media::of(&self.head.headers)? {
-            let bytes = intake::collect(body, self.service.limits.body, Some(self.pace())).await?;
+            let (bytes, _room) = self.read(body, self.service.limits.body).await?;
             return Ok(Value::Array(layout.array(&bytes)?));
         }
         let mut arguments = self.arguments(body).await?;
@@ -307,7 +310,7 @@ impl Exchange<'_> {
         let Media::Document(format) = Media::of(&self.head.headers)? else {
             return Err(media::unsupported().into());
         };
-        let bytes = intake::collect(body, self.service.limits.body, Some(self.pace())).await?;
+        let (bytes, _room) = self.read(body, self.service.limits.body).await?;
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
@@ -323,8 +326,13 @@ impl Exchange<'_> {
 
     /// Reads a body that means nothing: the reference's clients send `{}` with everything.
     async fn ignore(&self, body: &mut Incoming) -> Result<(), Refusal> {
-        intake::collect(body, IGNORED, Some(self.pace())).await?;
+        self.read(body, IGNORED).await?;
         Ok(())
+    }
+
+    /// The body, of at most `bound` bytes, and the room that it takes up.
+    async fn read(&self, body: &mut Incoming, bound: usize) -> Result<(Bytes, Room), intake::IntakeError> {
+        intake::collect(body, bound, &self.service.space, Some(self.pace())).await
     }
 
     fn encode(&self, response: Response, format: Format) -> Result<Reply, Refusal> {

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::calls::Call;
 use super::{ClientConfig, Endpoint, within};
-use crate::http::intake;
+use crate::http::intake::{self, Space};
 use crate::http::media::{Format, Media};
 use crate::http::outgoing::Outgoing;
 
@@ -253,7 +253,8 @@ fn unanswered<B>(error: &TrySendError<B>) -> Unanswered {
 }
 
 async fn read(body: &mut Incoming, bound: usize) -> Result<Bytes, Unanswered> {
-    let read = intake::collect(body, bound, None).await;
+    // An answer was asked for; its own bound is enough.
+    let read = intake::collect(body, bound, &Space::new(usize::MAX), None).await.map(|(bytes, _)| bytes);
     read.map_err(|error| Unanswered { why: error.to_string(), unsent: false })
 }
 
