@@ -18,7 +18,7 @@ use fsc_core::protocol::{Cost, Erased, Protocol, ProtocolError, Security, Submis
 use fsc_core::registry::Description;
 use fsc_core::runs::Limits;
 use fsc_core::secret::Secret;
-use fsc_core::transport::{Address, Handler, Transport};
+use fsc_core::transport::{Address, Handler, Origin, Transport};
 use fsc_core::value::{Array, Value};
 use fsc_protocols::sum::SecureSum;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
@@ -277,6 +277,22 @@ async fn a_peer_on_another_machine_is_refused_with_what_to_configure() {
     assert_eq!(failure.code, 403);
     for part in ["http://192.0.2.1:8001", "unsealed_peers = true", "[peers]"] {
         assert!(failure.message.contains(part), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn mail_from_another_machine_is_admitted_only_where_the_operator_says_so() {
+    for unsealed_peers in [false, true] {
+        let federation = Federation::in_process(1, Limits { unsealed_peers, ..Limits::default() });
+        let node = &federation.nodes[0];
+        assert_eq!((node.admits(Origin::InProcess), node.admits(Origin::Loopback)), (Ok(()), Ok(())));
+        let admitted = node.admits(Origin::Remote);
+        assert_eq!(admitted.is_ok(), unsealed_peers);
+        assert_eq!(node.mail(Origin::Remote, Vec::new().into()).is_ok(), unsealed_peers);
+        if let Err(failure) = admitted {
+            assert_eq!(failure.code, 403);
+            assert!(failure.message.contains("unsealed_peers = true"), "{}", failure.message);
+        }
     }
 }
 

@@ -55,7 +55,7 @@ async fn silent_and_trickling_bodies_are_408_and_the_others_are_served() {
 
 #[tokio::test]
 async fn long_heads_are_refused() {
-    let server = with_limits(Limits { head: 16 << 10, headers: 50, ..Limits::default() }).await;
+    let server = with_limits(Limits { head: 32 << 10, headers: 50, ..Limits::default() }).await;
     let mut client = Client::connect(&server).await;
     let get = |path: &str| Request::get(format!("http://x{path}"));
     let long = get(&format!("/representations?{}", "x".repeat(9000)));
@@ -63,9 +63,11 @@ async fn long_heads_are_refused() {
     for path in ["/representations", "/openapi.yaml"] {
         let many = (0..60).fold(get(path), |request, number| request.header(format!("x-{number}"), "y"));
         client.ask(many, Feed::whole("")).await.assert_error(431);
-        // The library refuses this one itself, without a body.
-        let large = get(path).header("x", "y".repeat(20_000));
-        assert_eq!(client.ask(large, Feed::whole("")).await.status, 431);
+        for (length, status) in [(20_000, 200), (40_000, 431)] {
+            // The library refuses this one itself, without a body.
+            let large = get(path).header("x", "y".repeat(length));
+            assert_eq!(client.ask(large, Feed::whole("")).await.status, status, "{length} bytes");
+        }
         assert_eq!(client.ask(get(path), Feed::whole("")).await.status, 200);
     }
 }
