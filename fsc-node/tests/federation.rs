@@ -8,7 +8,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Parties, Task, answer, failure, soon};
+use common::{PATIENCE, Parties, Task, answer, eventually, failure, soon};
+use fsc_core::bus::Principal;
 use fsc_core::clock::Runtime;
 use fsc_core::node::Node;
 use fsc_core::object::{Object, ObjectError};
@@ -17,7 +18,7 @@ use fsc_core::protocol::{Cost, Erased, Protocol, ProtocolError, Security, Submis
 use fsc_core::registry::Description;
 use fsc_core::runs::Limits;
 use fsc_core::secret::Secret;
-use fsc_core::transport::{Address, Handler, Transport};
+use fsc_core::transport::{Address, Handler, Origin, Transport};
 use fsc_core::value::{Array, Value};
 use fsc_protocols::sum::SecureSum;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
@@ -133,6 +134,75 @@ async fn cancelling_ends_the_run_at_all_parties() {
     }
 }
 
+/// A rendezvous that came to nothing leaves no hello behind that the next one could take for its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_run_leaves_its_uuid_to_the_next() {
+    for federation in both(3).await {
+        let parties = &federation.parties;
+        let one = parties.begin(0, "once more", 1000).await;
+        let other = parties.begin(1, "once more", 2000).await;
+        other.waits_for("joining", &[2]).await;
+        one.call("cancel", None).await;
+        failure(one.outcome().await);
+        failure(other.outcome().await);
+        federation.has_said_all(&[0, 1]).await;
+
+        let last = parties.begin(2, "once more", 3).await;
+        last.waits_for("joining", &[0, 1]).await;
+        for result in parties.sums("once more", &[1.into(), 2.into()]).await {
+            assert_eq!(result.unwrap(), answer(3, Value::Float(6.0)));
+        }
+        assert_eq!(last.outcome().await.unwrap(), answer(3, Value::Float(6.0)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_has_so_many_runs_at_most_and_others_have_theirs() {
+    let federation = Federation::in_process(2, Limits { runs_each: 2, ..Limits::default() });
+    let parties = &federation.parties;
+    let first = parties.begin(0, "first", 1).await;
+    let _second = parties.begin(0, "second", 1).await;
+    let refused = failure(soon(parties.sum(0, "third", 1).download()).await);
+    assert_eq!(refused.code, 429);
+    assert!(refused.message.contains("you have 2 computations under way"), "{}", refused.message);
+
+    let others = federation.clients_of("somebody else");
+    for result in others.sums("third", &[1.into(), 2.into()]).await {
+        assert_eq!(result.unwrap(), answer(2, Value::Float(3.0)));
+    }
+    // A run that has ended counts no more.
+    first.call("cancel", None).await;
+    failure(first.outcome().await);
+    for result in parties.sums("third", &[3.into(), 4.into()]).await {
+        assert_eq!(result.unwrap(), answer(2, Value::Float(7.0)));
+    }
+}
+
+/// It belongs to no grant, so it has a bound of its own; what is released makes room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn input_that_waits_in_tasks_is_bounded() {
+    let federation = Federation::in_process(2, Limits::default());
+    let parties = &federation.parties;
+    let create = || {
+        let arguments = [("microprotocol", "SecureSum".into()), ("network", parties.network(0, "unused").into())];
+        Task::held(parties.simon(0).attribute("create_task").call(arguments))
+    };
+    let (one, other) = (create().await, create().await);
+    // Counted every time, in memory once.
+    let piece = Value::Bytes(vec![0; 1 << 26].into());
+    for number in 0..15 {
+        let task = if number % 2 == 0 { &one } else { &other };
+        task.input(piece.clone()).await.unwrap();
+    }
+    for task in [&one, &other] {
+        let refused = failure(task.input(piece.clone()).await);
+        assert_eq!(refused.code, 429);
+        assert!(refused.message.contains("1073741824 bytes of input wait"), "{}", refused.message);
+    }
+    drop(one);
+    eventually(async || other.input(piece.clone()).await.ok()).await;
+}
+
 /// Its data is not to take part when nobody wants the result any more, and the uuid is free again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_goes_away_cancels_what_it_waited_for() {
@@ -211,6 +281,22 @@ async fn a_peer_on_another_machine_is_refused_with_what_to_configure() {
 }
 
 #[tokio::test]
+async fn mail_from_another_machine_is_admitted_only_where_the_operator_says_so() {
+    for unsealed_peers in [false, true] {
+        let federation = Federation::in_process(1, Limits { unsealed_peers, ..Limits::default() });
+        let node = &federation.nodes[0];
+        assert_eq!((node.admits(Origin::InProcess), node.admits(Origin::Loopback)), (Ok(()), Ok(())));
+        let admitted = node.admits(Origin::Remote);
+        assert_eq!(admitted.is_ok(), unsealed_peers);
+        assert_eq!(node.mail(Origin::Remote, Vec::new().into()).is_ok(), unsealed_peers);
+        if let Err(failure) = admitted {
+            assert_eq!(failure.code, 403);
+            assert!(failure.message.contains("unsealed_peers = true"), "{}", failure.message);
+        }
+    }
+}
+
+#[tokio::test]
 async fn networks_that_make_no_sense_are_argument_errors() {
     let federation = Federation::in_process(2, Limits::default());
     let parties = &federation.parties;
@@ -241,7 +327,10 @@ async fn networks_that_make_no_sense_are_argument_errors() {
 /// Nodes that know of one another, and a client to each.
 struct Federation {
     parties: Parties,
-    _nodes: Vec<Arc<Node>>,
+    runtime: Arc<dyn Runtime>,
+    nodes: Vec<Arc<Node>>,
+    /// What the nodes of one process reach one another by.
+    hub: Option<Hub>,
     _servers: JoinSet<()>,
 }
 
@@ -255,7 +344,8 @@ impl Federation {
             hub.add(&place.to_string(), &handler).unwrap()
         };
         let addresses: Vec<Address> = nodes.iter().enumerate().map(address).collect();
-        Self { parties: Parties::new(&transport, &runtime, addresses), _nodes: nodes, _servers: JoinSet::new() }
+        let parties = Parties::new(&transport, &runtime, addresses);
+        Self { parties, runtime, nodes, hub: Some(Hub::clone(&hub)), _servers: JoinSet::new() }
     }
 
     async fn over_http(parties: usize, limits: Limits) -> Self {
@@ -269,7 +359,22 @@ impl Federation {
             servers.spawn(server.run(pending()));
             nodes.push(node);
         }
-        Self { parties: Parties::new(&transport(), &runtime, addresses), _nodes: nodes, _servers: servers }
+        let parties = Parties::new(&transport(), &runtime, addresses);
+        Self { parties, runtime, nodes, hub: None, _servers: servers }
+    }
+
+    /// Clients of another principal, in one process.
+    fn clients_of(&self, principal: &str) -> Parties {
+        let hub = self.hub.as_ref().expect("a federation in process");
+        let transport: Arc<dyn Transport> = Arc::new(hub.acting_as(Principal::new(principal)));
+        Parties::new(&transport, &self.runtime, self.parties.addresses.iter().cloned())
+    }
+
+    /// Completes when the runs of these nodes have ended and the others have heard of it.
+    async fn has_said_all(&self, places: &[usize]) {
+        for &place in places {
+            self.nodes[place].runs().drained(self.runtime.now() + PATIENCE).await;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::process::{Failure, Process};
+use crate::python::Python;
 use crate::workspace;
 
 /// How long a server may take until it listens; an interpreter on a busy machine takes seconds.
@@ -58,6 +59,15 @@ impl Federation {
         Self::start("node", || {
             let mut command = Command::new(&fsc);
             command.args(["serve", "--listen", "127.0.0.1:0"]);
+            command
+        })
+    }
+
+    /// Three servers of the Python reference.
+    pub(crate) fn reference(python: &Python) -> Result<Self, Failure> {
+        Self::start("reference", || {
+            let mut command = python.command();
+            command.arg("xtask/peers/reference_server.py");
             command
         })
     }

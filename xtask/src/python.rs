@@ -27,6 +27,12 @@ impl Python {
         Ok(python)
     }
 
+    /// The environment with the Python reference and what its web front needs.
+    pub(crate) fn reference() -> Result<Self, Failure> {
+        let packages = ["federatedsecure-client", "federatedsecure-server", "federatedsecure-simon", "flask", "numpy"];
+        Self::with("venv-bench", &packages)
+    }
+
     /// Its interpreter, at the root; it leaves no compiled files in the checkout.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.folder.join("bin").join("python"));

@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "msrv", headline: "the oldest compiler that we promise builds it", run: msrv },
     Step { name: "release", headline: "the program, as released", run: release },
     Step { name: "python", headline: "the reference's Python client against three nodes", run: python },
+    Step { name: "reference", headline: "our client against three servers of the Python reference", run: reference },
     Step { name: "javascript", headline: "fetch from another origin against three nodes", run: javascript },
     Step { name: "curl", headline: "examples/secure_sum.sh against three nodes", run: curl },
 ];
@@ -208,6 +209,14 @@ fn python() -> Result<Outcome, Failure> {
         run_to_end(command.env("FSC_URLS", nodes.urls().join(",")), CLIENTS)
     })?;
     Ok(Outcome::Passed(client))
+}
+
+fn reference() -> Result<Outcome, Failure> {
+    let python = Python::reference()?;
+    let servers = Federation::reference(&python)?;
+    let mut client = cargo(&["test", "--workspace", "--all-features", "--test", "reference"]);
+    run_to_end(client.env("FSC_REFERENCE_URLS", servers.urls().join(",")), BUILD)?;
+    Ok(Outcome::Passed(python.version("federatedsecure-server")?))
 }
 
 fn javascript() -> Result<Outcome, Failure> {

@@ -13,7 +13,7 @@ use fsc_core::value::Value;
 use futures_util::future::join_all;
 
 /// How long a test waits for anything.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client at every node, in order of place.
 pub(crate) struct Parties {
@@ -81,6 +81,12 @@ impl Task {
     #[allow(dead_code)] // not every file of tests does
     pub(crate) async fn call(&self, method: &str, arguments: Option<(&str, Value)>) -> Option<Representation> {
         soon(self.0.attribute(method).call(arguments).hold()).await.unwrap()
+    }
+
+    /// Puts in a piece of data.
+    #[allow(dead_code)]
+    pub(crate) async fn input(&self, data: Value) -> Result<(), ApiError> {
+        soon(self.0.attribute("input").call([("data", data)]).hold()).await.map(drop)
     }
 
     /// The result, if there is one already.

@@ -101,7 +101,8 @@ impl Service {
     ) -> Option<http::Response<Content>> {
         let plain = request.method() == Method::GET
             && request.uri().path_and_query().is_some_and(|path| path == "/representations")
-            && http_body::Body::is_end_stream(request.body());
+            && http_body::Body::is_end_stream(request.body())
+            && request.headers().len() <= self.limits.headers;
         if !plain || self.principal(request.headers()).is_err() {
             return None;
         }
@@ -187,6 +188,9 @@ impl Exchange<'_> {
         let path = self.head.uri.path();
         if path.len() + self.head.uri.query().map_or(0, str::len) > self.service.limits.path {
             return Err(Failure::new(414, "the path is too long").into());
+        }
+        if self.head.headers.len() > self.service.limits.headers {
+            return Err(Failure::new(431, "too many headers").into());
         }
         if self.head.method == Method::OPTIONS {
             return self.preflight(path, body).await;

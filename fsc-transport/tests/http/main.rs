@@ -4,6 +4,7 @@
 
 mod client;
 mod contract;
+mod http2;
 mod limits;
 mod malformed;
 mod operations;

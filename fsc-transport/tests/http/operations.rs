@@ -1,6 +1,7 @@
 //! The seven operations, chains, mail, formats, and what browsers ask for.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fsc_core::bus::Principal;
 use fsc_core::transport::Origin;
@@ -211,6 +212,67 @@ async fn only_the_configured_origins_may_ask() {
     assert_eq!(ours.headers["access-control-allow-origin"], "https://a.example");
     let other = server.ask(&from("https://b.example")).await;
     assert!(!other.headers.contains_key("access-control-allow-origin"));
+}
+
+/// A browser would not show the answer to the page, but the deed would be done.
+#[tokio::test]
+async fn pages_of_other_origins_change_nothing() {
+    let only = Origins::Only(vec!["https://a.example".parse().unwrap()]);
+    let server = Running::with(ServerConfig { origins: only, ..ServerConfig::default() }, Arc::default()).await;
+    let handle = create(&server).await;
+    let object = format!("/representation/{handle}");
+    server.shelf.requests.lock().unwrap().clear();
+    let writes = [
+        ("POST", "/representations", r#"{"kwargs":{"protocol":"Echo"}}"#),
+        ("PUT", "/representations", r#"{"args":[1]}"#),
+        ("PATCH", &object, r#"{"args":[1]}"#),
+        ("GET", &format!("{object}/f"), ""),
+        ("POST", "/chain", r#"{"chain":[{"upload":1}]}"#),
+        ("DELETE", &object, ""),
+    ];
+    let ask = async |origin: &str, (method, path, body): (&str, &str, &str)| {
+        server.ask(&with_headers(method, path, &format!("origin: {origin}\r\n"), body)).await
+    };
+    for write in writes {
+        for origin in ["https://b.example", "https://a.example.b.example", "http://a.example", "null"] {
+            let refused = ask(origin, write).await;
+            assert_eq!(refused.status, 403, "{write:?} from {origin}");
+            assert!(refused.text("message").contains("origin"), "{write:?}");
+            assert!(!refused.headers.contains_key("access-control-allow-origin"), "{write:?}");
+        }
+    }
+    assert!(server.shelf.requests.lock().unwrap().is_empty(), "nothing came through");
+    for write in writes {
+        assert_eq!(ask("https://a.example", write).await.status, 200, "{write:?}");
+    }
+}
+
+#[tokio::test]
+async fn mail_does_not_come_from_web_pages() {
+    let only = Origins::Only(vec!["https://a.example".parse().unwrap()]);
+    for origins in [Origins::Any, only] {
+        let server = Running::with(ServerConfig { origins, ..ServerConfig::default() }, Arc::default()).await;
+        for origin in ["https://a.example", "null", ""] {
+            let headers = format!("origin: {origin}\r\ncontent-type: application/octet-stream\r\n");
+            let refused = server.ask(&with_headers("POST", "/mail", &headers, "x")).await;
+            assert_eq!(refused.status, 403, "{origin}");
+        }
+        assert!(server.shelf.mail.lock().unwrap().is_empty());
+        assert_eq!(server.ask(&with_headers("POST", "/mail", "", "x")).await.status, 200);
+    }
+}
+
+/// A stranger must not make a node hold tens of megabytes that it will refuse.
+#[tokio::test]
+async fn mail_that_is_not_admitted_is_refused_before_it_is_read() {
+    let server = Running::start().await;
+    server.shelf.closed.store(true, Ordering::SeqCst);
+    for framing in ["content-length: 50000000", "transfer-encoding: chunked"] {
+        let mut raw = server.connect().await;
+        let head = format!("POST /mail HTTP/1.1\r\nhost: x\r\n{framing}\r\n\r\n");
+        raw.ask(head.as_bytes()).await.assert_error(403, framing);
+    }
+    assert!(server.shelf.mail.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

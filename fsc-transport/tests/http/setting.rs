@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
@@ -29,6 +29,8 @@ pub(crate) struct Shelf {
     pub(crate) mail: Mutex<Vec<(Origin, Bytes)>>,
     pub(crate) life: AtomicU8,
     pub(crate) pause: Mutex<Duration>,
+    /// Takes no mail from anywhere.
+    pub(crate) closed: AtomicBool,
 }
 
 /// An object on the shelf.
@@ -75,7 +77,7 @@ impl Handler for Shelf {
     async fn request(&self, principal: &Principal, request: Request) -> Result<Response, Failure> {
         self.requests.lock().unwrap().push(request.clone());
         let pause = *self.pause.lock().unwrap();
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
         let Request::Chain(steps) = request else { return Ok(Response::List(self.list())) };
         let (mut thing, mut used) = (None, None);
         let (mut downloads, mut called) = (false, false);
@@ -102,6 +104,10 @@ impl Handler for Shelf {
             None if called => Ok(Response::None),
             None => Err(Failure::new(400, "an empty chain")),
         }
+    }
+
+    fn admits(&self, _: Origin) -> Result<(), Failure> {
+        if self.closed.load(Ordering::SeqCst) { Err(Failure::new(403, "no mail from there")) } else { Ok(()) }
     }
 
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
@@ -271,6 +277,16 @@ impl Heard {
         assert!(!self.text("message").is_empty(), "{what}");
         assert_eq!(self.headers["access-control-allow-origin"], "*", "{what}");
     }
+}
+
+/// Completes when `so` is the case, which must be soon.
+pub(crate) async fn until(mut so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !so() {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(SOON, waiting).await.expect("it comes to that");
 }
 
 /// A request with a JSON body, if one is given.

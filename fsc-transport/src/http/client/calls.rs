@@ -89,7 +89,11 @@ impl Call {
 pub(super) async fn chain(pool: &Pool, steps: &[Step]) -> Result<Answer, TransportError> {
     if !pool.is_classic() {
         if let Some(call) = single(steps) {
-            return pool.ask(&call).await;
+            let answer = pool.ask(&call).await?;
+            if let (Some(step), true) = (steps.last(), pool.is_classic()) {
+                classic::note(pool, step, &answer);
+            }
+            return Ok(answer);
         }
         if let Some(answer) = pool.ask_chain(&Call::chain(steps)).await? {
             return Ok(answer);

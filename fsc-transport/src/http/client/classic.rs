@@ -26,8 +26,6 @@ pub(super) async fn run(pool: &Pool, steps: &[Step]) -> Result<Answer, Transport
         let outcome = one(pool, current, step).await;
         release(pool, current).await;
         match outcome? {
-            // The reference answers everybody who creates with one and the same handle: releasing it would take the
-            // object from all others.
             Answer::Handle(handle) => current = Some(Current { handle, ours: !matches!(step, Step::Create(_)) }),
             answer if place + 1 == steps.len() => return Ok(answer),
             _ => return Err(refused(pool, "the chain goes on after a step that left nothing")),
@@ -37,8 +35,22 @@ pub(super) async fn run(pool: &Pool, steps: &[Step]) -> Result<Answer, Transport
 }
 
 async fn one(pool: &Pool, current: Option<Current>, step: &Step) -> Result<Answer, TransportError> {
-    let call = Call::classic(current.map(|current| current.handle), step);
-    pool.ask(&call.ok_or_else(|| refused(pool, "the chain's steps do not fit together"))?).await
+    let handle = current.map(|current| current.handle);
+    if *step == Step::Release && handle.is_some_and(|handle| pool.is_shared(handle)) {
+        return Ok(Answer::None);
+    }
+    let call = Call::classic(handle, step);
+    let answer = pool.ask(&call.ok_or_else(|| refused(pool, "the chain's steps do not fit together"))?).await?;
+    note(pool, step, &answer);
+    Ok(answer)
+}
+
+/// Remembers what is never to be released. The reference answers everybody who creates with one and the same handle:
+/// releasing it would take the object from all others.
+pub(super) fn note(pool: &Pool, step: &Step, answer: &Answer) {
+    if let (Step::Create(_), Answer::Handle(handle)) = (step, answer) {
+        pool.share(*handle);
+    }
 }
 
 async fn release(pool: &Pool, current: Option<Current>) {

@@ -1,5 +1,6 @@
 //! Connections to one address, and calls over them.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fsc_core::bus::{Failure, codec};
 use fsc_core::transport::{Address, Answer, Batch, Life, TransportError};
-use fsc_core::value::{Limits, Value};
+use fsc_core::value::{Handle, Limits, Value};
 use http::header::{self, HeaderValue};
 use http::{StatusCode, Version};
 use hyper::body::Incoming;
@@ -29,6 +30,9 @@ const HEAVY: usize = 1 << 20;
 /// Answers come from a server that was chosen, and are bounded in bytes; their values need no tight bound.
 const VALUES: Limits = Limits { depth: Limits::DEEPEST, nodes: 1 << 27 };
 
+/// Handles that are remembered as given to everybody alike.
+const MOST_SHARED: usize = 1024;
+
 /// Connections to one address.
 pub(super) struct Pool {
     to: Address,
@@ -41,6 +45,8 @@ pub(super) struct Pool {
     shared: tokio::sync::Mutex<Option<http2::SendRequest<Outgoing>>>,
     /// Whether the server turned out to have no `/chain`.
     classic: AtomicBool,
+    /// Handles that such a server gives to everybody alike.
+    shared_handles: Mutex<HashSet<Handle>>,
 }
 
 /// A connection that carries calls.
@@ -76,6 +82,7 @@ impl Pool {
             idle: Arc::default(),
             shared: tokio::sync::Mutex::default(),
             classic: AtomicBool::new(false),
+            shared_handles: Mutex::default(),
         })
     }
 
@@ -87,9 +94,24 @@ impl Pool {
         self.classic.load(Relaxed)
     }
 
-    /// Makes a call of the client contract.
+    /// Remembers that others have this handle, too; a server has few such, so what does not fit is no such server's.
+    pub(super) fn share(&self, handle: Handle) {
+        let mut shared = self.shared_handles.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared.len() < MOST_SHARED {
+            shared.insert(handle);
+        }
+    }
+
+    pub(super) fn is_shared(&self, handle: Handle) -> bool {
+        self.shared_handles.lock().unwrap_or_else(PoisonError::into_inner).contains(&handle)
+    }
+
+    /// Makes a call of the client contract. A server that does not answer in CBOR, which calls prefer, has no chains either.
     pub(super) async fn ask(&self, call: &Call) -> Result<Answer, TransportError> {
         let heard = self.exchange(call).await?;
+        if heard.status.is_success() && heard.media != Ok(Media::Document(Format::Cbor)) {
+            self.classic.store(true, Relaxed);
+        }
         self.answer(heard).await
     }
 
