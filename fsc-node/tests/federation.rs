@@ -197,7 +197,7 @@ async fn input_that_waits_in_tasks_is_bounded() {
     for task in [&one, &other] {
         let refused = failure(task.input(piece.clone()).await);
         assert_eq!(refused.code, 429);
-        assert!(refused.message.contains("1073741824 bytes of input wait"), "{}", refused.message);
+        assert!(refused.message.contains("your tasks may hold 1073741824 bytes"), "{}", refused.message);
     }
     drop(one);
     eventually(async || other.input(piece.clone()).await.ok()).await;

@@ -6,31 +6,31 @@
 //!
 //! `network` is `{"nodes": [address, …], "myself": place, "uuid": text}`; what `parameters` may be is for the function to say.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fsc_core::bus::Principal;
 use fsc_core::methods;
-use fsc_core::object::{Argument, Call, Object, ObjectError, Reply};
+use fsc_core::object::{Argument, Call, Object, ObjectError, Parameter, Reply};
 use fsc_core::protocol::{ErasedProtocol, Submission};
 use fsc_core::registry::{Description, Environment};
 use fsc_core::runs::{Network, Run};
 use fsc_core::session::Phase;
 use fsc_core::value::{Handle, Value};
 
-use crate::services::shelf::value_size;
+use crate::services::shelf::{size, value_size};
 
 /// The most pieces in which a task takes its input.
 const MOST_INPUTS: usize = 4096;
 
-/// The most bytes of input that tasks hold or were started with, over all clients.
-const MOST_WAITING: usize = 1 << 30;
+/// The most bytes that the tasks of one client hold: their parameters, and the input that waits or that they were started
+/// with, since a result takes about as much.
+const MOST_HELD: usize = 1 << 30;
 
 /// The service.
 pub struct Simon {
     environment: Arc<Environment>,
-    waiting: Arc<AtomicUsize>,
+    ledger: Arc<Ledger>,
 }
 
 /// What clients find the service by.
@@ -40,7 +40,7 @@ pub fn describe() -> Description {
 
 /// The service of one node.
 pub fn build(environment: &Arc<Environment>) -> Arc<dyn Object> {
-    Arc::new(Simon { environment: Arc::clone(environment), waiting: Arc::default() })
+    Arc::new(Simon { environment: Arc::clone(environment), ledger: Arc::default() })
 }
 
 #[allow(clippy::needless_pass_by_value)] // a method that clients call owns its arguments
@@ -56,7 +56,7 @@ impl Simon {
             Some(Value::Bool(wait)) => wait,
             Some(_) => return Err(ObjectError::argument("wait", "must be true or false")),
         };
-        let task = Task::new(self, &function, parameters, network, None)?;
+        let task = Task::new(self, bound.principal.clone(), &function, parameters, network, None)?;
         task.input(data)?;
         task.launch(&bound.principal)?;
         if !wait {
@@ -68,24 +68,23 @@ impl Simon {
         Ok(Reply::Value(outcome?))
     }
 
-    fn create_task(
-        &self,
-        microprotocol: String,
-        network: Value,
-        parameters: Option<Value>,
-        task_id: Option<String>,
-        parent: Option<Value>,
-    ) -> Result<Arc<Task>, ObjectError> {
-        if parent.is_some() {
+    fn create_task(&self, call: Call) -> Result<Arc<Task>, ObjectError> {
+        let mut bound = call.bind(["microprotocol", "network", "parameters", "task_id", "parent"])?;
+        let function = bound.text("microprotocol")?;
+        let network = Participation::read(bound.value("network")?)?;
+        let parameters = bound.optional_value("parameters")?.unwrap_or_default();
+        let id: Option<String> = Parameter::take(&mut bound, "task_id")?;
+        if bound.optional("parent").is_some() {
             return Err(ObjectError::argument("parent", "tasks have no parents here"));
         }
-        let network = Participation::read(network)?;
-        let id = task_id.unwrap_or_else(|| Handle::from_random(fsc_core::clock::random()).to_string());
-        let parameters = parameters.unwrap_or_default();
-        Ok(Arc::new(Task::new(self, &microprotocol, parameters, network, Some(id))?))
+        let id = id.unwrap_or_else(|| Handle::from_random(fsc_core::clock::random()).to_string());
+        Ok(Arc::new(Task::new(self, bound.principal, &function, parameters, network, Some(id))?))
     }
 
-    fn join_task(&self, invitation: Value, network: Value) -> Result<Arc<Task>, ObjectError> {
+    fn join_task(&self, call: Call) -> Result<Arc<Task>, ObjectError> {
+        let mut bound = call.bind(["invitation", "network"])?;
+        let invitation = bound.value("invitation")?;
+        let network = Participation::read(bound.value("network")?)?;
         let wrong = |why: &str| ObjectError::argument("invitation", why);
         let Value::Map(mut invitation) = invitation else {
             return Err(wrong("must be what a task's invite() answered"));
@@ -96,22 +95,23 @@ impl Simon {
             return Err(wrong("its task_id and its microprotocol must be texts"));
         };
         let parameters = invitation.remove("parameters").unwrap_or_default();
-        let network = Participation::read(network)?;
-        Ok(Arc::new(Task::new(self, &function, parameters, network, Some(id))?))
+        Ok(Arc::new(Task::new(self, bound.principal, &function, parameters, network, Some(id))?))
     }
 }
 
 methods!(Simon, "Simon service", {
     async compute(..),
-    create_task(microprotocol, network, parameters, task_id, parent),
-    join_task(invitation, network),
+    create_task(..),
+    join_task(..),
 });
 
 /// One party's part in a computation, before, during and after.
 struct Task {
     environment: Arc<Environment>,
-    /// Bytes of input in tasks of this node.
-    waiting: Arc<AtomicUsize>,
+    owner: Principal,
+    ledger: Arc<Ledger>,
+    /// For the parameters.
+    _charge: Charge,
     protocol: &'static dyn ErasedProtocol,
     parameters: Value,
     network: Network,
@@ -127,31 +127,41 @@ enum State {
     },
 }
 
-/// Bytes of the bound on what tasks hold; dropping it gives them back.
-struct Charge {
-    waiting: Arc<AtomicUsize>,
-    bytes: usize,
+/// How many bytes the tasks of each client hold.
+#[derive(Default)]
+struct Ledger(Mutex<HashMap<Principal, usize>>);
+
+impl Ledger {
+    fn charge(self: &Arc<Self>, owner: &Principal, bytes: usize) -> Result<Charge, ObjectError> {
+        let mut held = self.lock();
+        let of_owner = held.entry(owner.clone()).or_default();
+        if bytes > MOST_HELD - *of_owner {
+            let what = format!("your tasks may hold {MOST_HELD} bytes, input and parameters; release some");
+            return Err(ObjectError::Limit { what });
+        }
+        *of_owner += bytes;
+        Ok(Charge { ledger: Arc::clone(self), owner: owner.clone(), bytes })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Principal, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Charge {
-    fn new(waiting: &Arc<AtomicUsize>, data: &Argument) -> Result<Self, ObjectError> {
-        let bytes = match data {
-            Argument::Value(value) => value_size(value),
-            Argument::Object(_) => 0,
-        };
-        let charge = Self { waiting: Arc::clone(waiting), bytes };
-        if waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_WAITING {
-            return Err(ObjectError::Limit {
-                what: format!("{MOST_WAITING} bytes of input are in tasks already; release some"),
-            });
-        }
-        Ok(charge)
-    }
+/// What something in a task counts for; dropping it gives that back.
+struct Charge {
+    ledger: Arc<Ledger>,
+    owner: Principal,
+    bytes: usize,
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+        let mut held = self.ledger.lock();
+        if let Some(of_owner) = held.get_mut(&self.owner) {
+            *of_owner -= self.bytes;
+        }
+        held.retain(|_, of_owner| *of_owner > 0);
     }
 }
 
@@ -168,6 +178,7 @@ impl Task {
     /// A task; `id` names the rendezvous of a task that was created explicitly, the network's uuid that of a computation.
     fn new(
         simon: &Simon,
+        owner: Principal,
         function: &str,
         parameters: Value,
         network: Participation,
@@ -184,8 +195,9 @@ impl Task {
         };
         let network = Network { nodes: network.nodes, myself: network.myself, uuid };
         let state = Mutex::new(State::Collecting(Vec::new()));
-        let (environment, waiting) = (Arc::clone(environment), Arc::clone(&simon.waiting));
-        Ok(Self { environment, waiting, protocol, parameters, network, state })
+        let (environment, ledger) = (Arc::clone(environment), Arc::clone(&simon.ledger));
+        let charge = ledger.charge(&owner, value_size(&parameters))?;
+        Ok(Self { environment, owner, ledger, _charge: charge, protocol, parameters, network, state })
     }
 
     /// What other parties need to join.
@@ -210,7 +222,7 @@ impl Task {
                 Err(ObjectError::Limit { what: format!("a task takes at most {MOST_INPUTS} inputs") })
             }
             State::Collecting(pieces) => {
-                let charge = Charge::new(&self.waiting, &data)?;
+                let charge = self.ledger.charge(&self.owner, size(&data))?;
                 pieces.push((data, charge));
                 Ok(())
             }

@@ -198,7 +198,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// How many bytes of memory an argument takes, estimated from above; an object that is no output counts as a reference.
-pub(super) fn size(argument: &Argument) -> usize {
+pub(crate) fn size(argument: &Argument) -> usize {
     match argument {
         Argument::Value(value) => value_size(value),
         Argument::Object(_) => 0,
