@@ -17,7 +17,7 @@ use fsc_core::protocol::{Cost, Erased, Protocol, ProtocolError, Security, Submis
 use fsc_core::registry::Description;
 use fsc_core::runs::Limits;
 use fsc_core::secret::Secret;
-use fsc_core::transport::{Address, Handler, Transport};
+use fsc_core::transport::{Address, Transport};
 use fsc_core::value::{Array, Value};
 use fsc_protocols::sum::SecureSum;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
@@ -250,10 +250,7 @@ impl Federation {
         let (runtime, hub) = (runtime(), Arc::new(Hub::new()));
         let transport: Arc<dyn Transport> = hub.clone();
         let nodes: Vec<_> = (0..parties).map(|_| node(&runtime, &transport, limits)).collect();
-        let address = |(place, node): (usize, &Arc<Node>)| {
-            let handler: Arc<dyn Handler> = node.clone();
-            hub.add(&place.to_string(), &handler).unwrap()
-        };
+        let address = |(place, node): (usize, &Arc<Node>)| hub.add(&place.to_string(), node).unwrap();
         let addresses: Vec<Address> = nodes.iter().enumerate().map(address).collect();
         Self { parties: Parties::new(&transport, &runtime, addresses), _nodes: nodes, _servers: JoinSet::new() }
     }
@@ -265,7 +262,7 @@ impl Federation {
         for _ in 0..parties {
             let node = node(&runtime, &transport(), limits);
             let server = Server::bind(ServerConfig::default(), node.clone()).await.unwrap();
-            addresses.push(format!("http://{}", server.local_addr()).parse().unwrap());
+            addresses.push(server.address());
             servers.spawn(server.run(pending()));
             nodes.push(node);
         }
