@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn arguments_are_none_positional_or_named() {
         assert_eq!(Arguments::from(()), Arguments::default());
-        assert_eq!(Arguments::from([40.into(), 2.into()]).args, [Value::Int(40), Value::Int(2)]);
+        assert_eq!(Arguments::from([Value::Int(40), Value::Int(2)]).args, [Value::Int(40), Value::Int(2)]);
         let named = Arguments::from([("a", 1.into()), ("b", "2".into()), ("a", 3.into())]);
         assert_eq!(Value::Map(named.kwargs), Value::map([("a", Value::Int(3)), ("b", "2".into())]));
     }

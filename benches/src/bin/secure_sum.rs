@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use fsc_benches::http::{Caller, Failure};
-use fsc_benches::{flag, option};
+use fsc_benches::{flag, numbers, option};
 use fsc_core::bus::{Step, codec};
 use fsc_core::representation::Api;
 use fsc_core::value::{Arguments, Array, Value, json};
@@ -28,8 +28,7 @@ async fn main() -> Result<(), Failure> {
     let runs: usize = option("--runs").map_or(Ok(11), |text| text.parse())?;
     let count: usize = option("--count").map_or(Ok(100), |text| text.parse())?;
     let urls: Vec<String> = std::env::args().skip(1).filter(|word| word.starts_with("http://")).collect();
-    let numbers: Vec<f64> = (0..count).map(|index| (index * 7919 % 100_003) as f64 / 1000.0).collect();
-    let mut bench = Bench::new(urls, Array::from_f64(numbers)?)?;
+    let mut bench = Bench::new(urls, Array::from_f64(numbers(count))?)?;
     bench.once(usize::MAX).await?;
     let mut seconds = Vec::with_capacity(runs);
     for run in 0..runs {
