@@ -57,3 +57,8 @@ catalogue! {
         STORAGE: "KeyValueStorage", services::storage;
     }
 }
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
