@@ -5,7 +5,6 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use fsc_core::clock::Runtime;
 use fsc_core::node::Node;
 use fsc_core::representation::Api;
 use fsc_core::value::Value;
@@ -16,17 +15,16 @@ use tokio::sync::oneshot;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     fsc_protocols::link(); // what the node offers: without it, the linker would drop it
-    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
+    let runtime = TokioRuntime::new();
     let transport = Arc::new(HttpTransport::default());
-    let node = Node::builder(Arc::clone(&runtime), transport.clone()).build()?;
+    let node = Node::builder(runtime.clone(), transport.clone()).build()?;
     let server = Server::bind(ServerConfig::default(), node).await?; // on loopback, at a free port
-    let address = format!("http://{}", server.local_addr()).parse()?;
+    let api = Api::new(transport, runtime, server.address());
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async { stopped.await.unwrap_or_default() }));
 
-    let api = Api::new(transport, runtime, address);
     println!("the node offers {} objects", api.list().await?.len());
-    let storage = api.create([("microservice", "KeyValueStorage")]).attribute("create").call::<&str>([]);
+    let storage = api.create([("microservice", "KeyValueStorage")]).attribute("create").call(());
     let storage = storage.hold().await?.ok_or("a storage")?;
     storage.attribute("store").call([("key", "answer".into()), ("value", Value::Int(42))]).hold().await?;
     let answer: i64 = storage.attribute("retrieve").call([("key", "answer".into())]).download_as().await?;

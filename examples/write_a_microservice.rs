@@ -6,11 +6,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fsc_core::clock::Runtime;
 use fsc_core::node::Node;
 use fsc_core::registry::Description;
 use fsc_core::representation::Api;
-use fsc_core::transport::Handler;
 use fsc_core::{methods, register_service};
 use fsc_transport::{Hub, TokioRuntime};
 
@@ -36,8 +34,8 @@ register_service!(
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     fsc_protocols::link();
-    let (runtime, hub): (Arc<dyn Runtime>, _) = (Arc::new(TokioRuntime::new()), Arc::new(Hub::new()));
-    let node: Arc<dyn Handler> = Node::builder(Arc::clone(&runtime), hub.clone()).build()?;
+    let (runtime, hub) = (TokioRuntime::new(), Hub::new());
+    let node = Node::builder(runtime.clone(), hub.clone()).build()?;
     let api = Api::new(hub.clone(), runtime, hub.add("here", &node)?);
 
     for many in [3_u64, 1] {

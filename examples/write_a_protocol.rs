@@ -19,9 +19,7 @@
 #![allow(clippy::print_stdout)] // an example talks to its reader
 
 use std::error::Error;
-use std::sync::Arc;
 
-use fsc_core::clock::Runtime;
 use fsc_core::node::Node;
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
@@ -30,7 +28,6 @@ use fsc_core::register_protocol;
 use fsc_core::representation::Api;
 use fsc_core::runs::Network;
 use fsc_core::secret::Secret;
-use fsc_core::transport::Handler;
 use fsc_core::value::Value;
 use fsc_protocols::sharing::additive::Additive;
 use fsc_transport::{Hub, TokioRuntime};
@@ -78,15 +75,16 @@ impl Protocol for SecretBallot {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     fsc_protocols::link();
-    let (runtime, hub): (Arc<dyn Runtime>, _) = (Arc::new(TokioRuntime::new()), Arc::new(Hub::new()));
-    let nodes = [(); 3].map(|()| Node::builder(Arc::clone(&runtime), hub.clone()).build());
-    let nodes =
-        nodes.into_iter().map(|node| Ok(node? as Arc<dyn Handler>)).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-    let named = nodes.iter().enumerate().map(|(place, node)| hub.add(&place.to_string(), node));
-    let addresses = named.collect::<Result<Vec<_>, _>>()?;
+    let (runtime, hub) = (TokioRuntime::new(), Hub::new());
+    let (mut nodes, mut addresses) = (Vec::new(), Vec::new());
+    for name in ["a", "b", "c"] {
+        let node = Node::builder(runtime.clone(), hub.clone()).build()?;
+        addresses.push(hub.add(name, &node)?);
+        nodes.push(node); // the hub does not keep nodes alive
+    }
 
     let counts = [true, false, true].into_iter().enumerate().map(|(myself, vote)| {
-        let api = Api::new(hub.clone(), Arc::clone(&runtime), addresses[myself].clone());
+        let api = Api::new(hub.clone(), runtime.clone(), addresses[myself].clone());
         let network = Network { nodes: addresses.clone(), myself, uuid: "ballot".to_owned() };
         let arguments = [("microprotocol", "SecretBallot".into()), ("data", vote.into()), ("network", network.into())];
         api.create([("protocol", "Simon")]).attribute("compute").call(arguments).download()

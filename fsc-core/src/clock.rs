@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::ops::{Add, Sub};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A moment, as the time since an arbitrary start that all users of one clock share.
@@ -66,6 +67,24 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Runs CPU-heavy `work` where it does not hold up I/O, and completes when it is done.
     fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<()>;
+}
+
+impl<R: Runtime + ?Sized> Runtime for Arc<R> {
+    fn now(&self) -> Time {
+        (**self).now()
+    }
+
+    fn sleep_until(&self, at: Time) -> BoxFuture<()> {
+        (**self).sleep_until(at)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        (**self).spawn(task);
+    }
+
+    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+        (**self).offload(work)
+    }
 }
 
 /// Fills `bytes` with the operating system's randomness: the one place that asks for it.

@@ -44,3 +44,8 @@ pub mod value;
 
 #[doc(hidden)]
 pub use linkme;
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

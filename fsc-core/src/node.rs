@@ -1,9 +1,8 @@
 //! A node: what a data owner runs.
 //!
 //! ```
-//! # use std::sync::Arc;
 //! # use fsc_core::{clock::Runtime, node::Node, node::NodeError, transport::Transport};
-//! # fn sketch(runtime: Arc<dyn Runtime>, transport: Arc<dyn Transport>) -> Result<(), NodeError> {
+//! # fn sketch(runtime: impl Runtime, transport: impl Transport) -> Result<(), NodeError> {
 //! let node = Node::builder(runtime, transport).build()?;
 //! // Hand `node` to a server (`fsc_transport::http::Server`) or to a hub (`fsc_transport::local::Hub`).
 //! # Ok(())
@@ -33,11 +32,11 @@ pub struct Node {
 }
 
 impl Node {
-    /// Begins to build a node with everything that is linked into this program.
-    pub fn builder(runtime: Arc<dyn Runtime>, transport: Arc<dyn Transport>) -> Builder {
+    /// Begins to build a node with everything that is linked into this program. What is shared comes in an [`Arc`].
+    pub fn builder(runtime: impl Runtime, transport: impl Transport) -> Builder {
         Builder {
-            runtime,
-            transport,
+            runtime: Arc::new(runtime),
+            transport: Arc::new(transport),
             policy: Arc::new(Open),
             quotas: Quotas::default(),
             limits: Limits::default(),

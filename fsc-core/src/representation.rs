@@ -35,9 +35,9 @@ pub struct Api {
 }
 
 impl Api {
-    /// The node at `address`.
-    pub fn new(transport: Arc<dyn Transport>, runtime: Arc<dyn Runtime>, address: Address) -> Self {
-        Self { transport, runtime, address }
+    /// The node at `address`. What is shared comes in an [`Arc`].
+    pub fn new(transport: impl Transport, runtime: impl Runtime, address: Address) -> Self {
+        Self { transport: Arc::new(transport), runtime: Arc::new(runtime), address }
     }
 
     /// The descriptions of the top-level objects.
@@ -83,15 +83,9 @@ impl Chain {
         self.then(Step::Attribute(name.to_owned()))
     }
 
-    /// Calls the object with named arguments.
-    pub fn call<K: Into<String>>(self, kwargs: impl IntoIterator<Item = (K, Value)>) -> Self {
-        let kwargs = kwargs.into_iter().map(|(name, value)| (name.into(), value)).collect();
-        self.call_with(Arguments { args: Vec::new(), kwargs })
-    }
-
-    /// Calls the object.
-    pub fn call_with(self, arguments: Arguments) -> Self {
-        self.then(Step::Call(arguments))
+    /// Calls the object: with nothing, `()`; with named arguments, `[("name", value)]`; or with whatever [`Arguments`] hold.
+    pub fn call(self, arguments: impl Into<Arguments>) -> Self {
+        self.then(Step::Call(arguments.into()))
     }
 
     /// Asks for all steps, and for a handle to what they lead to; `None` if the last call answered nothing.
@@ -154,9 +148,9 @@ impl Representation {
         self.chain().attribute(name)
     }
 
-    /// Calls the object with named arguments.
-    pub fn call<K: Into<String>>(&self, kwargs: impl IntoIterator<Item = (K, Value)>) -> Chain {
-        self.chain().call(kwargs)
+    /// Calls the object, as [`Chain::call`] does.
+    pub fn call(&self, arguments: impl Into<Arguments>) -> Chain {
+        self.chain().call(arguments)
     }
 
     /// The object's content.

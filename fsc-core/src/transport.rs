@@ -115,6 +115,25 @@ pub trait Transport: Send + Sync + 'static {
     fn assurance(&self, to: &Address) -> Assurance;
 }
 
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    async fn request(&self, to: &Address, request: Request) -> Result<Answer, TransportError> {
+        (**self).request(to, request).await
+    }
+
+    async fn deliver(&self, to: &Address, batch: Batch) -> Result<Life, TransportError> {
+        (**self).deliver(to, batch).await
+    }
+
+    async fn lost(&self, to: &Address, life: Life) -> TransportError {
+        (**self).lost(to, life).await
+    }
+
+    fn assurance(&self, to: &Address) -> Assurance {
+        (**self).assurance(to)
+    }
+}
+
 /// The answer to a client's request, as it comes over a wire.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -156,6 +175,25 @@ pub trait Handler: Send + Sync + 'static {
 
     /// The answer to [`Request::List`], which never changes; transports may keep it encoded.
     fn list(&self) -> Arc<Vec<Value>>;
+}
+
+#[async_trait]
+impl Handler for Arc<dyn Handler> {
+    async fn request(&self, principal: &Principal, request: Request) -> Result<Response, Failure> {
+        (**self).request(principal, request).await
+    }
+
+    fn admits(&self, origin: Origin) -> Result<(), Failure> {
+        (**self).admits(origin)
+    }
+
+    fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
+        (**self).mail(origin, batch)
+    }
+
+    fn list(&self) -> Arc<Vec<Value>> {
+        (**self).list()
+    }
 }
 
 /// Why a transport could not do its part.

@@ -259,6 +259,34 @@ pub struct Arguments {
     pub kwargs: BTreeMap<String, Value>,
 }
 
+impl From<()> for Arguments {
+    /// None.
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+impl<const N: usize> From<[Value; N]> for Arguments {
+    /// Positional ones.
+    fn from(args: [Value; N]) -> Self {
+        Self { args: args.into(), ..Self::default() }
+    }
+}
+
+impl<K: Into<String>, const N: usize> From<[(K, Value); N]> for Arguments {
+    /// Named ones.
+    fn from(kwargs: [(K, Value); N]) -> Self {
+        kwargs.into_iter().collect()
+    }
+}
+
+impl<K: Into<String>> FromIterator<(K, Value)> for Arguments {
+    /// Named ones; of two with the same name, the latter counts.
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(kwargs: I) -> Self {
+        Self { kwargs: kwargs.into_iter().map(|(name, value)| (name.into(), value)).collect(), ..Self::default() }
+    }
+}
+
 /// The same number as binary64, if there is one.
 fn exact(number: u128) -> Option<f64> {
     let significant = number.checked_shr(number.trailing_zeros()).unwrap_or_default();
@@ -285,6 +313,14 @@ mod tests {
     fn unsigned_integers_are_normalised() {
         assert_eq!(Value::from(7_u128), Value::Int(7));
         assert_eq!(Value::from(u128::MAX), Value::Uint(u128::MAX));
+    }
+
+    #[test]
+    fn arguments_are_none_positional_or_named() {
+        assert_eq!(Arguments::from(()), Arguments::default());
+        assert_eq!(Arguments::from([Value::Int(40), Value::Int(2)]).args, [Value::Int(40), Value::Int(2)]);
+        let named = Arguments::from([("a", 1.into()), ("b", "2".into()), ("a", 3.into())]);
+        assert_eq!(Value::Map(named.kwargs), Value::map([("a", Value::Int(3)), ("b", "2".into())]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use fsc_core::clock::Runtime;
 use fsc_core::node::Node;
-use fsc_core::transport::Handler;
+use fsc_core::transport::Address;
 use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server};
 use tracing_subscriber::EnvFilter;
@@ -48,18 +48,16 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
-    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
-    let transport = Arc::new(HttpTransport::new(ClientConfig::default()));
-    let node = Node::builder(Arc::clone(&runtime), transport)
+    let runtime = TokioRuntime::new();
+    let node = Node::builder(runtime.clone(), HttpTransport::new(ClientConfig::default()))
         .policy(config.policy.clone())
         .quotas(config.quotas())
         .limits(config.runs())
         .build()?;
     let stop = stop_signal()?;
-    let handler: Arc<dyn Handler> = node.clone();
-    let server = Server::bind(config.server(listen)?, handler).await?;
-    announce(server.local_addr())?;
-    tokio::spawn(sweep(Arc::clone(&node), Arc::clone(&runtime)));
+    let server = Server::bind(config.server(listen)?, node.clone()).await?;
+    announce(&server.address())?;
+    tokio::spawn(sweep(Arc::clone(&node), runtime.clone()));
     server
         .run(async {
             stop.await;
@@ -73,9 +71,9 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
 
 /// The one line on standard output, by which scripts know that the node is ready.
 #[allow(clippy::print_stdout)]
-fn announce(address: SocketAddr) -> std::io::Result<()> {
+fn announce(address: &Address) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "listening on {address}")?;
     out.flush()
 }
 
@@ -91,7 +89,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn sweep(node: Arc<Node>, runtime: Arc<dyn Runtime>) {
+async fn sweep(node: Arc<Node>, runtime: TokioRuntime) {
     loop {
         runtime.sleep_until(runtime.now() + SWEEP).await;
         node.bus().sweep();

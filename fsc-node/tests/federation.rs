@@ -339,10 +339,7 @@ impl Federation {
         let (runtime, hub) = (runtime(), Arc::new(Hub::new()));
         let transport: Arc<dyn Transport> = hub.clone();
         let nodes: Vec<_> = (0..parties).map(|_| node(&runtime, &transport, limits)).collect();
-        let address = |(place, node): (usize, &Arc<Node>)| {
-            let handler: Arc<dyn Handler> = node.clone();
-            hub.add(&place.to_string(), &handler).unwrap()
-        };
+        let address = |(place, node): (usize, &Arc<Node>)| hub.add(&place.to_string(), node).unwrap();
         let addresses: Vec<Address> = nodes.iter().enumerate().map(address).collect();
         let parties = Parties::new(&transport, &runtime, addresses);
         Self { parties, runtime, nodes, hub: Some(Hub::clone(&hub)), _servers: JoinSet::new() }
@@ -355,7 +352,7 @@ impl Federation {
         for _ in 0..parties {
             let node = node(&runtime, &transport(), limits);
             let server = Server::bind(ServerConfig::default(), node.clone()).await.unwrap();
-            addresses.push(format!("http://{}", server.local_addr()).parse().unwrap());
+            addresses.push(server.address());
             servers.spawn(server.run(pending()));
             nodes.push(node);
         }

@@ -23,7 +23,7 @@ pub mod sharing;
 pub mod simon;
 pub mod sum;
 
-/// The one list of what this crate offers: it expands to the registries' elements and to [`link`].
+/// The one list of what this crate offers: it expands to the registries' elements, to [`link`], and to their names.
 macro_rules! catalogue {
     (
         protocols { $($protocol_element:ident: $protocol:ty;)* }
@@ -31,6 +31,12 @@ macro_rules! catalogue {
     ) => {
         $(fsc_core::register_protocol!($protocol_element, $protocol);)*
         $(fsc_core::register_service!($service_element, $name, $($module)::+::describe, $($module)::+::build);)*
+
+        /// The names of this crate's protocols, whether or not a linker kept them.
+        pub const PROTOCOLS: &[&str] = &[$(<$protocol as fsc_core::protocol::Protocol>::NAME),*];
+
+        /// The names of this crate's services, whether or not a linker kept them.
+        pub const SERVICES: &[&str] = &[$($name),*];
 
         /// Makes the linker keep every protocol and service of this crate, also in a static library.
         pub fn link() {
@@ -51,3 +57,8 @@ catalogue! {
         STORAGE: "KeyValueStorage", services::storage;
     }
 }
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -22,8 +22,8 @@ impl Carriers {
 
     /// Lets `carrier` take the addresses that begin with `scheme` and a colon, in place of the one that did.
     #[must_use]
-    pub fn with(mut self, scheme: &str, carrier: Arc<dyn Transport>) -> Self {
-        self.by_scheme.insert(scheme.to_ascii_lowercase(), carrier);
+    pub fn with(mut self, scheme: &str, carrier: impl Transport) -> Self {
+        self.by_scheme.insert(scheme.to_ascii_lowercase(), Arc::new(carrier));
         self
     }
 

@@ -43,11 +43,12 @@ impl Hub {
         Self { principal, nodes: Arc::clone(&self.nodes) }
     }
 
-    /// Makes `handler` reachable at `local:NAME`, in place of the node that was.
-    pub fn add(&self, name: &str, handler: &Arc<dyn Handler>) -> Result<Address, NotAnAddress> {
+    /// Makes `handler` reachable at `local:NAME`, in place of the node that was, for as long as somebody keeps it.
+    pub fn add<H: Handler>(&self, name: &str, handler: &Arc<H>) -> Result<Address, NotAnAddress> {
         let address: Address = format!("local:{name}").parse()?;
+        let handler: Weak<H> = Arc::downgrade(handler);
         let (gone, here) = watch::channel(());
-        let entry = Entry { handler: Arc::downgrade(handler), _gone: gone, here };
+        let entry = Entry { handler, _gone: gone, here };
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(address.clone(), entry);
         Ok(address)
     }
@@ -182,15 +183,10 @@ mod tests {
         }
     }
 
-    fn add(hub: &Hub, name: &str, node: &Arc<Node>) -> Address {
-        let handler: Arc<dyn Handler> = Arc::clone(node) as _;
-        hub.add(name, &handler).unwrap()
-    }
-
     #[tokio::test]
     async fn requests_are_made_as_the_hubs_principal() {
         let (hub, node) = (Hub::new(), Node::new(1));
-        let to = add(&hub, "a", &node);
+        let to = hub.add("a", &node).unwrap();
         let chain = || Request::Chain(vec![Step::Download]);
         assert_eq!(hub.request(&to, chain()).await.unwrap(), Answer::Object("local".into()));
         let alice = hub.acting_as(Principal::new("alice"));
@@ -203,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn mail_arrives_in_one_piece() {
         let (hub, node) = (Hub::new(), Node::new(2));
-        let to = add(&hub, "b", &node);
+        let to = hub.add("b", &node).unwrap();
         let batch = Batch { pieces: vec![Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")] };
         assert_eq!(hub.deliver(&to, batch).await.unwrap(), Life([2; 16]));
         assert_eq!(*node.mail.lock().unwrap(), [(Origin::InProcess, Bytes::from_static(b"abc"))]);
@@ -213,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn removed_node_is_lost() {
         let (hub, node) = (Hub::new(), Node::new(3));
-        let to = add(&hub, "c", &node);
+        let to = hub.add("c", &node).unwrap();
         let mut lost = Box::pin(hub.lost(&to, Life([3; 16])));
         assert!(timeout(Duration::from_millis(20), &mut lost).await.is_err());
         hub.remove(&to);
@@ -225,12 +221,12 @@ mod tests {
     #[tokio::test]
     async fn replaced_node_is_restarted_and_added_again_is_not() {
         let (hub, node, other) = (Hub::new(), Node::new(4), Node::new(5));
-        let to = add(&hub, "d", &node);
+        let to = hub.add("d", &node).unwrap();
         let mut lost = Box::pin(hub.lost(&to, Life([4; 16])));
         assert!(timeout(Duration::from_millis(20), &mut lost).await.is_err());
-        add(&hub, "d", &node);
+        hub.add("d", &node).unwrap();
         assert!(timeout(Duration::from_millis(20), &mut lost).await.is_err());
-        add(&hub, "d", &other);
+        hub.add("d", &other).unwrap();
         let error = timeout(Duration::from_secs(1), lost).await.unwrap();
         assert!(matches!(error, TransportError::Restarted { .. }));
     }

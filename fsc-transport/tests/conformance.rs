@@ -38,7 +38,7 @@ struct InProcess {
     hub: Hub,
     runtime: TokioRuntime,
     /// The hub does not keep nodes alive.
-    nodes: Mutex<Vec<Arc<dyn Handler>>>,
+    nodes: Mutex<Vec<Arc<Arc<dyn Handler>>>>,
 }
 
 impl InProcess {
@@ -59,6 +59,7 @@ impl Stage for InProcess {
 
     async fn start(&self, at: Option<&Address>, handler: Arc<dyn Handler>) -> Address {
         let name = at.map_or("node", |at| at.as_str().trim_start_matches("local:"));
+        let handler = Arc::new(handler);
         let address = self.hub.add(name, &handler).unwrap();
         self.nodes.lock().unwrap().push(handler);
         address
@@ -98,7 +99,7 @@ impl Stage for OverHttp {
             config.listen = at.as_str().trim_start_matches("http://").parse().unwrap();
         }
         let server = Server::bind(config, handler).await.unwrap();
-        let address: Address = format!("http://{}", server.local_addr()).parse().unwrap();
+        let address = server.address();
         self.servers.lock().unwrap().insert(address.clone(), tokio::spawn(server.run(pending())));
         address
     }

@@ -9,6 +9,17 @@ use crate::{number, workspace};
 /// What building the instrumented targets may take beyond the fuzzing itself.
 const BUILD: Duration = Duration::from_mins(30);
 
+/// What libFuzzer is told: an input that takes a minute or 4 GB is a finding, long inputs come early since op lists
+/// need them, and only the figures at the end are printed, not every new edge.
+const SETTINGS: [&str; 6] = [
+    "-timeout=60",
+    "-rss_limit_mb=4096",
+    "-len_control=20",
+    "-verbosity=0",
+    "-print_final_stats=1",
+    "-close_fd_mask=1",
+];
+
 /// Runs the named targets, or all.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let (seconds, wanted) = number(arguments, "--seconds", 600)?;
@@ -23,7 +34,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     for target in &chosen {
         println!("\n== {target}, {seconds} s");
         let limit = format!("-max_total_time={seconds}");
-        run_to_end(cargo_fuzz().args(["run", target, "--", &limit]), BUILD + Duration::from_secs(seconds))?;
+        run_to_end(
+            cargo_fuzz().args(["run", target, "--", &limit]).args(SETTINGS),
+            BUILD + Duration::from_secs(seconds),
+        )?;
     }
     println!("\n{} targets clean", chosen.len());
     Ok(ExitCode::SUCCESS)

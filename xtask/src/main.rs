@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a task runner talks to a terminal
 
+mod artefacts;
 mod bench;
 mod federation;
 mod fuzz;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use crate::artefacts;
 use crate::federation::Federation;
 use crate::options;
 use crate::process::{Failure, has, output, run as run_to_end};
@@ -43,6 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc", headline: "the documentation builds without a warning", run: doc },
     Step { name: "msrv", headline: "the oldest compiler that we promise builds it", run: msrv },
     Step { name: "release", headline: "the program, as released", run: release },
+    Step { name: "artefacts", headline: "no linker drops a service or protocol", run: artefacts },
     Step { name: "python", headline: "the reference's Python client against three nodes", run: python },
     Step { name: "reference", headline: "our client against three servers of the Python reference", run: reference },
     Step { name: "javascript", headline: "fetch from another origin against three nodes", run: javascript },
@@ -197,6 +199,10 @@ fn release() -> Result<Outcome, Failure> {
     run_to_end(&mut cargo(&["build", "--release", "--package", "fsc-node"]), BUILD)?;
     let size = workspace::binary("fsc")?.metadata().map_or(0, |file| file.len());
     Ok(Outcome::Passed(format!("{:.2} MB", size as f64 / 1e6)))
+}
+
+fn artefacts() -> Result<Outcome, Failure> {
+    artefacts::check(BUILD).map(Outcome::Passed)
 }
 
 fn python() -> Result<Outcome, Failure> {

@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use fsc_benches::adder::{self, Adder};
 use fsc_benches::http::{Caller, Failure};
 use fsc_benches::option;
-use fsc_core::bus::{Step, codec};
-use fsc_core::clock::Runtime;
-use fsc_core::methods;
+use fsc_core::bus::codec;
 use fsc_core::node::Node;
-use fsc_core::registry::Description;
-use fsc_core::value::{Arguments, Value, cbor};
+use fsc_core::transport::Address;
+use fsc_core::value::cbor;
 use fsc_transport::TokioRuntime;
 use fsc_transport::http::{HttpTransport, Server, ServerConfig};
 use http_body_util::{BodyExt, Full};
@@ -27,22 +26,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// Adds numbers to its own, to have something to call.
-struct Adder(i64);
-
-impl Adder {
-    fn add(&self, one: i64, other: i64) -> i64 {
-        self.0 + one + other
-    }
-}
-
-methods!(Adder, "adder", { add(one, other) });
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let runs: usize = option("--runs").map_or(Ok(20_000), |text| text.parse())?;
-    let request: Bytes = cbor::to_vec(&codec::chain_to_value(&steps())).into();
-    let mut chain = Caller::connect(&format!("http://{}/chain", node().await?).parse()?).await?;
+    let request: Bytes = cbor::to_vec(&codec::chain_to_value(&adder::chain())).into();
+    let mut chain = Caller::connect(&format!("{}/chain", node().await?).parse()?).await?;
     let answer = chain.post("application/cbor", request.clone()).await?;
     let mut bare = Caller::connect(&format!("http://{}/chain", bare_server(answer.clone()).await?).parse()?).await?;
     let (mut of_chain, mut of_bare) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
@@ -54,26 +42,14 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn steps() -> Vec<Step> {
-    let text = |text: &str| Value::Text(text.to_owned());
-    let arguments = Arguments { args: vec![Value::Int(40), Value::Int(2)], ..Arguments::default() };
-    vec![
-        Step::Create([("microservice".to_owned(), text("Adder"))].into()),
-        Step::Attribute("add".to_owned()),
-        Step::Call(arguments),
-        Step::Download,
-    ]
-}
-
 /// Starts a node, and says where it is.
-async fn node() -> Result<String, Failure> {
+async fn node() -> Result<Address, Failure> {
     fsc_protocols::link();
-    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
-    let description = Description::new([("microservice", "Adder")]);
-    let node = Node::builder(runtime, Arc::new(HttpTransport::default()));
+    let node = Node::builder(TokioRuntime::new(), HttpTransport::default());
     let server =
-        Server::bind(ServerConfig::default(), node.object("Adder", description, Arc::new(Adder(0))).build()?).await?;
-    let address = server.local_addr().to_string();
+        Server::bind(ServerConfig::default(), node.object("Adder", adder::describe(), Arc::new(Adder(0))).build()?)
+            .await?;
+    let address = server.address();
     tokio::spawn(server.run(std::future::pending()));
     Ok(address)
 }

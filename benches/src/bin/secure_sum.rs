@@ -11,16 +11,13 @@
 
 #![allow(clippy::print_stdout)] // the figures are the output
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use fsc_benches::http::{Caller, Failure};
-use fsc_benches::{flag, option};
+use fsc_benches::{flag, numbers, option};
 use fsc_core::bus::{Step, codec};
-use fsc_core::clock::Runtime;
 use fsc_core::representation::Api;
-use fsc_core::transport::Transport;
 use fsc_core::value::{Arguments, Array, Value, json};
 use fsc_transport::TokioRuntime;
 use fsc_transport::http::HttpTransport;
@@ -31,8 +28,7 @@ async fn main() -> Result<(), Failure> {
     let runs: usize = option("--runs").map_or(Ok(11), |text| text.parse())?;
     let count: usize = option("--count").map_or(Ok(100), |text| text.parse())?;
     let urls: Vec<String> = std::env::args().skip(1).filter(|word| word.starts_with("http://")).collect();
-    let numbers: Vec<f64> = (0..count).map(|index| (index * 7919 % 100_003) as f64 / 1000.0).collect();
-    let mut bench = Bench::new(urls, Array::from_f64(numbers)?)?;
+    let mut bench = Bench::new(urls, Array::from_f64(numbers(count))?)?;
     bench.once(usize::MAX).await?;
     let mut seconds = Vec::with_capacity(runs);
     for run in 0..runs {
@@ -52,11 +48,8 @@ struct Bench {
 
 impl Bench {
     fn new(urls: Vec<String>, data: Array) -> Result<Self, Failure> {
-        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
-        let api = |url: &String| {
-            let transport: Arc<dyn Transport> = Arc::new(HttpTransport::default());
-            Ok(Api::new(transport, Arc::clone(&runtime), url.parse()?))
-        };
+        let runtime = TokioRuntime::new();
+        let api = |url: &String| Ok(Api::new(HttpTransport::default(), runtime.clone(), url.parse()?));
         let clients = urls.iter().map(api).collect::<Result<_, Failure>>()?;
         Ok(Self { urls, data, clients })
     }
@@ -86,27 +79,26 @@ impl Bench {
         Ok(took)
     }
 
-    fn arguments(&self, myself: usize, uuid: &str) -> Vec<(&'static str, Value)> {
+    fn arguments(&self, myself: usize, uuid: &str) -> Arguments {
         let nodes = self.urls.iter().cloned().map(Value::Text).collect();
         let network = Value::map([
             ("nodes", Value::List(nodes)),
             ("myself", myself.into()),
             ("uuid", Value::Text(uuid.to_owned())),
         ]);
-        vec![
+        Arguments::from([
             ("microprotocol", "SecureSum".into()),
             ("data", self.data.clone().into()),
             ("network", network),
             ("parameters", Value::map([("elementwise", flag("--elementwise"))])),
-        ]
+        ])
     }
 
     fn steps(&self, myself: usize, uuid: &str) -> Vec<Step> {
-        let kwargs = self.arguments(myself, uuid).into_iter().map(|(name, value)| (name.to_owned(), value));
         vec![
             Step::Create([("protocol".to_owned(), "Simon".into())].into()),
             Step::Attribute("compute".to_owned()),
-            Step::Call(Arguments { kwargs: kwargs.collect(), ..Arguments::default() }),
+            Step::Call(self.arguments(myself, uuid)),
             Step::Download,
         ]
     }
@@ -136,7 +128,7 @@ impl Bench {
 
 /// One party's request.
 enum Request {
-    Ours(Api, Vec<(&'static str, Value)>),
+    Ours(Api, Arguments),
     Text(Caller, Bytes),
 }
 

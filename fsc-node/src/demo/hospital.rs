@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fsc_core::clock::Runtime;
 use fsc_core::node::{Node, NodeError};
 use fsc_core::representation::{Api, ApiError};
 use fsc_core::runs::Limits;
@@ -29,19 +28,19 @@ impl Hospital {
     /// Starts the hospital's node on a port of its own. It serves as long as the tokio runtime lives, and gives up on
     /// other hospitals after `deadline`.
     pub(super) async fn open(site: Site, deadline: Duration) -> Result<Self, HospitalError> {
-        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
+        let runtime = TokioRuntime::new();
         let tap = Arc::new(Tap::default());
         let deadlines = Deadlines { joining: deadline, silence: deadline, ..Deadlines::default() };
-        let node = Node::builder(Arc::clone(&runtime), Arc::clone(&tap) as _)
+        let node = Node::builder(runtime.clone(), Arc::clone(&tap))
             .limits(Limits { deadlines, ..Limits::default() })
             .build()?;
         let server = Server::bind(ServerConfig::default(), node).await?;
-        let address: Address = format!("http://{}", server.local_addr()).parse()?;
+        let address = server.address();
         tokio::spawn(server.run(std::future::pending()));
 
         // The node gives up first, since only it can say whom it waited for.
         let client = ClientConfig { request: Some(3 * deadline), ..ClientConfig::default() };
-        let api = Api::new(Arc::new(HttpTransport::new(client)), runtime, address.clone());
+        let api = Api::new(HttpTransport::new(client), runtime, address.clone());
         Ok(Self { site, address, tap, api })
     }
 

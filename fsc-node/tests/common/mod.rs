@@ -9,7 +9,7 @@ use fsc_core::clock::Runtime;
 use fsc_core::representation::{Api, ApiError, Chain, Representation};
 use fsc_core::runs::Network;
 use fsc_core::transport::{Address, Transport, TransportError};
-use fsc_core::value::Value;
+use fsc_core::value::{Arguments, Value};
 use futures_util::future::join_all;
 
 /// How long a test waits for anything.
@@ -53,7 +53,7 @@ impl Parties {
         arguments: [(&str, Value); N],
     ) -> Chain {
         let usual = [("microprotocol", "SecureSum".into()), ("network", network.into())];
-        self.simon(place).attribute("compute").call(usual.into_iter().chain(arguments))
+        self.simon(place).attribute("compute").call(usual.into_iter().chain(arguments).collect::<Arguments>())
     }
 
     /// The same as a task, which does not wait.
@@ -80,7 +80,7 @@ impl Task {
     /// Calls a method that takes at most one argument.
     #[allow(dead_code)] // not every file of tests does
     pub(crate) async fn call(&self, method: &str, arguments: Option<(&str, Value)>) -> Option<Representation> {
-        soon(self.0.attribute(method).call(arguments).hold()).await.unwrap()
+        soon(self.0.attribute(method).call(arguments.into_iter().collect::<Arguments>()).hold()).await.unwrap()
     }
 
     /// Puts in a piece of data.
@@ -91,7 +91,7 @@ impl Task {
 
     /// The result, if there is one already.
     pub(crate) async fn result(&self) -> Result<Option<Value>, ApiError> {
-        match soon(self.0.attribute("result").call::<&str>([]).hold()).await? {
+        match soon(self.0.attribute("result").call(()).hold()).await? {
             Some(result) => Ok(Some(soon(result.download()).await?)),
             None => Ok(None),
         }
@@ -106,7 +106,7 @@ impl Task {
     pub(crate) async fn waits_for(&self, phase: &str, parties: &[usize]) {
         let parties: Vec<Value> = parties.iter().map(|place| (*place).into()).collect();
         eventually(async || {
-            let chain = self.0.attribute("progress").call::<&str>([]);
+            let chain = self.0.attribute("progress").call(());
             let progress = soon(chain.download()).await.unwrap();
             let there = progress.entry("phase") == Some(&phase.into()) && waiting_for(&progress) == parties;
             there.then_some(())

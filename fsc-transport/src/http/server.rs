@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fsc_core::transport::Handler;
+use fsc_core::transport::{Address, Handler};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -30,6 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
+    address: Address,
     service: Arc<Service>,
 }
 
@@ -38,12 +39,18 @@ impl Server {
     pub async fn bind(config: ServerConfig, handler: Arc<dyn Handler>) -> io::Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let local = listener.local_addr()?;
-        Ok(Self { listener, local, service: Arc::new(Service::new(config, handler)) })
+        let address = format!("http://{local}").parse().map_err(io::Error::other)?;
+        Ok(Self { listener, local, address, service: Arc::new(Service::new(config, handler)) })
     }
 
     /// Where the server listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The address of what is served, as `http://127.0.0.1:8001`, for clients on this machine and peers that can reach it so.
+    pub fn address(&self) -> Address {
+        self.address.clone()
     }
 
     /// Serves until `shutdown` completes, then stops accepting, lets requests in flight finish within

@@ -363,8 +363,8 @@ async fn until_knocked(server: &Running, times: usize) {
 async fn carriers_choose_by_scheme() {
     let server = Running::with(ServerConfig::default(), Shelf::with_life(3)).await;
     let (hub, shelf) = (Hub::new(), Shelf::with_life(4));
-    let local = hub.add("a", &(Arc::clone(&shelf) as _)).unwrap();
-    let carriers = Carriers::new().with("http", Arc::new(HttpTransport::default())).with("local", Arc::new(hub));
+    let local = hub.add("a", &shelf).unwrap();
+    let carriers = Carriers::new().with("http", HttpTransport::default()).with("local", hub);
     assert_eq!(carriers.deliver(&server.address(), Batch::default()).await.unwrap(), Life([3; 16]));
     assert_eq!(carriers.deliver(&local, Batch::default()).await.unwrap(), Life([4; 16]));
     let other: Address = "serial:ttyUSB0".parse().unwrap();
