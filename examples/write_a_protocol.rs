@@ -23,7 +23,9 @@ use std::error::Error;
 use fsc_core::node::Node;
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
-use fsc_core::protocol::{Adversary, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission};
+use fsc_core::protocol::{
+    Adversary, Announced, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission,
+};
 use fsc_core::register_protocol;
 use fsc_core::representation::Api;
 use fsc_core::runs::Network;
@@ -58,8 +60,8 @@ impl Protocol for SecretBallot {
         }
     }
 
-    fn cost((): &(), parties: usize) -> Cost {
-        let others = parties as u64 - 1;
+    fn cost((): &(), all: &Announced) -> Cost {
+        let others = all.parties() as u64 - 1;
         Cost { rounds: 2, messages: 2 * others, bytes: 16 * others }
     }
 

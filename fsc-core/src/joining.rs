@@ -10,7 +10,9 @@
 //! A hello's body is a CBOR map:
 //!
 //! ```text
-//! {"nonce": 32 bytes, "key": 32 bytes, "spec": {"function": text, "version": int, "params": any, "parties": [text, …]}}
+//! {"nonce": 32 bytes, "key": 32 bytes, "spec": {"function": text, "version": int, "params": any, "parties": [text, …]},
+//!  "announced": any, what the protocol lets the others know of the input; absent where that is nothing,
+//!  "held": 8 bytes per party, in order of place: the names of keepsakes; absent where nothing is held}
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::envelope::{Mark, RunId, Topic};
+use crate::keepsake::{KeepsakeId, Keepsakes};
 use crate::transport::Address;
 use crate::value::{Limits, Value, cbor, json};
 
@@ -119,20 +122,35 @@ pub struct Hello {
     pub key: [u8; 32],
     /// What the party wants to run.
     pub spec: Spec,
+    /// What the others may know of the party's input.
+    pub announced: Value,
+    /// What the party holds from earlier runs, for each party; empty if nothing at all.
+    pub held: Vec<KeepsakeId>,
     /// The bytes as they travel, and as they enter the run id.
     pub encoded: Bytes,
 }
 
 impl Hello {
     /// A hello of mine.
-    pub fn new(nonce: [u8; 32], key: [u8; 32], spec: Spec) -> Self {
+    pub fn new(nonce: [u8; 32], key: [u8; 32], spec: Spec, announced: Value, held: Vec<KeepsakeId>) -> Self {
         let bytes = |bytes: &[u8]| Value::Bytes(Bytes::copy_from_slice(bytes));
-        let body = Value::Map(BTreeMap::from([
+        let mut body = BTreeMap::from([
             ("nonce".to_owned(), bytes(&nonce)),
             ("key".to_owned(), bytes(&key)),
             ("spec".to_owned(), spec.to_value()),
-        ]));
-        Self { nonce, key, spec, encoded: cbor::to_vec(&body).into() }
+        ]);
+        if announced != Value::Null {
+            body.insert("announced".to_owned(), announced.clone());
+        }
+        if !held.is_empty() {
+            body.insert("held".to_owned(), bytes(&held.iter().flat_map(|id| id.0).collect::<Vec<_>>()));
+        }
+        Self { nonce, key, spec, announced, held, encoded: cbor::to_vec(&Value::Map(body)).into() }
+    }
+
+    /// What the party holds for the party at `place`.
+    pub fn held_for(&self, place: usize) -> KeepsakeId {
+        self.held.get(place).copied().unwrap_or_default()
     }
 
     /// Reads a peer's hello.
@@ -151,7 +169,13 @@ impl Hello {
         };
         let (nonce, key) = (bytes("nonce")?, bytes("key")?);
         let spec = Spec::from_value(entries.remove("spec").ok_or(BadHello("it lacks an entry"))?)?;
-        Ok(Self { nonce, key, spec, encoded })
+        let held = match entries.remove("held") {
+            None => Vec::new(),
+            Some(Value::Bytes(held)) => held.as_chunks().0.iter().copied().map(KeepsakeId).collect(),
+            Some(_) => return Err(BadHello("what it holds are no bytes")),
+        };
+        let announced = entries.remove("announced").unwrap_or_default();
+        Ok(Self { nonce, key, spec, announced, held, encoded })
     }
 
     /// The mark by which envelopes name this hello.
@@ -237,6 +261,8 @@ pub struct Keys {
     secret: StaticSecret,
     public: [u8; 32],
     agreed: Mutex<HashMap<[u8; 32], Arc<PairSecret>>>,
+    /// What later runs with the same peers find.
+    keepsakes: Keepsakes,
 }
 
 impl Keys {
@@ -249,7 +275,12 @@ impl Keys {
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let secret = StaticSecret::from(*seed);
         let public = PublicKey::from(&secret).to_bytes();
-        Self { secret, public, agreed: Mutex::default() }
+        Self { secret, public, agreed: Mutex::default(), keepsakes: Keepsakes::default() }
+    }
+
+    /// What was kept under this key.
+    pub fn keepsakes(&self) -> &Keepsakes {
+        &self.keepsakes
     }
 
     /// The public half.
@@ -320,12 +351,15 @@ mod tests {
 
     #[test]
     fn hello_comes_back_as_it_was() {
-        let hello = Hello::new([1; 32], [2; 32], spec("SecureSum", 3));
-        let back = Hello::decode(hello.encoded.clone()).unwrap();
-        assert_eq!(
-            (back.nonce, back.key, back.spec, back.encoded),
-            (hello.nonce, hello.key, hello.spec, hello.encoded)
-        );
+        let held = vec![KeepsakeId([1; 8]), KeepsakeId::NONE, KeepsakeId([3; 8])];
+        for (announced, held) in [(Value::Null, vec![]), (Value::Int(10), held)] {
+            let hello = Hello::new([1; 32], [2; 32], spec("SecureSum", 3), announced, held);
+            let back = Hello::decode(hello.encoded.clone()).unwrap();
+            assert_eq!(
+                (back.nonce, back.key, back.spec, back.announced, back.held, back.encoded),
+                (hello.nonce, hello.key, hello.spec, hello.announced, hello.held, hello.encoded)
+            );
+        }
     }
 
     #[test]
@@ -365,8 +399,9 @@ mod tests {
     fn pair_keys_differ_by_run_place_and_purpose() {
         let keys = Keys::from_seed(&[1; 32]);
         let secret = keys.agree(Keys::from_seed(&[2; 32]).public()).unwrap();
-        let runs = [[1; 32], [2; 32]]
-            .map(|nonce| Joined::new(Topic::of("u"), [Hello::new(nonce, [0; 32], spec("SecureSum", 2))].iter()));
+        let runs = [[1; 32], [2; 32]].map(|nonce| {
+            Joined::new(Topic::of("u"), [Hello::new(nonce, [0; 32], spec("SecureSum", 2), Value::Null, vec![])].iter())
+        });
         let all = [
             runs[0].pair_key(&secret, "mask", 0, 1),
             runs[1].pair_key(&secret, "mask", 0, 1),

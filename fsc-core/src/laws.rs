@@ -4,14 +4,16 @@
 //! value*. A law returns what it found instead of panicking, so that a suite can show that a broken protocol breaks it.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use rand::SeedableRng;
 /// What [`Lawful`] draws its examples with, so that authors need not depend on the crates themselves.
 pub use {rand::RngExt, rand_chacha::ChaCha20Rng};
 
-use crate::protocol::Protocol;
+use crate::joining::Keys;
+use crate::protocol::{Announced, Protocol};
 use crate::session::Outcome;
-use crate::sim::{Faults, Report, simulate};
+use crate::sim::{self, Faults, Report, simulate, simulate_among};
 use crate::value::Value;
 
 /// How often a law is tried for each number of parties; once for many, since the work grows with their square.
@@ -30,6 +32,12 @@ pub trait Lawful: Protocol<Input: Clone> {
     /// One input per party that fits the parameters. Two draws have the same public shape.
     fn inputs(rng: &mut ChaCha20Rng, params: &Self::Params, parties: usize) -> Vec<Self::Input>;
 
+    /// Has simulated nodes keep what the protocol sets up once between any two ([`crate::sim::acquaint`]), as if they had met
+    /// before. Nothing, for a protocol that keeps nothing.
+    fn acquaint(keys: &[Arc<Keys>]) {
+        let _ = keys;
+    }
+
     /// Whether `result` is right, by a computation that shares nothing with the protocol.
     fn is_right(params: &Self::Params, inputs: &[Self::Input], result: &Value) -> bool;
 }
@@ -40,6 +48,18 @@ pub type Broken = String;
 /// Every party gets the right result, and without faults nobody gets an error.
 pub fn gives_the_right_result<P: Lawful>(parties: RangeInclusive<usize>) -> Result<(), Broken> {
     without_errors::<P>(parties, &Faults::default())
+}
+
+/// The result is right among nodes that have never met, too.
+pub fn strangers_get_the_right_result<P: Lawful>(parties: RangeInclusive<usize>) -> Result<(), Broken> {
+    for parties in parties {
+        let mut rng = ChaCha20Rng::seed_from_u64(parties as u64);
+        let params = P::params(&mut rng, parties);
+        let inputs = P::inputs(&mut rng, &params, parties);
+        let report = simulate::<P>(&params, inputs.clone(), 0, Faults::default()).map_err(|error| error.to_string())?;
+        Case::<P> { params, inputs }.check_all(&report.outcomes, 0, false)?;
+    }
+    Ok(())
 }
 
 /// Envelopes may arrive in any order.
@@ -101,8 +121,9 @@ pub fn replayed_mail_is_refused<P: Lawful>(parties: RangeInclusive<usize>) -> Re
 pub fn costs_are_as_stated<P: Lawful>(parties: RangeInclusive<usize>) -> Result<(), Broken> {
     for (seed, parties) in tries(parties) {
         let (report, case) = try_once::<P>(seed, parties, Faults::default())?;
-        let stated = P::cost(&case.params, parties);
+        let announced: Vec<_> = case.inputs.iter().map(|input| P::announce(&case.params, input)).collect();
         for (place, cost) in report.costs.iter().enumerate() {
+            let stated = P::cost(&case.params, &Announced::new(place, announced.clone()));
             if *cost != stated {
                 return Err(format!("{parties} parties: stated {stated:?}, but party {place} spent {cost:?}"));
             }
@@ -117,8 +138,8 @@ pub fn messages_have_a_public_shape<P: Lawful>(parties: RangeInclusive<usize>) -
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let params = P::params(&mut rng, parties);
         let [one, other] = [(); 2].map(|()| P::inputs(&mut rng, &params, parties));
-        let shape = |inputs| simulate::<P>(&params, inputs, seed, Faults::default()).map(|report| report.shape());
-        if shape(one).map_err(|error| error.to_string())? != shape(other).map_err(|error| error.to_string())? {
+        let shape = |inputs| simulated::<P>(&params, inputs, seed, Faults::default()).map(|report| report.shape());
+        if shape(one)? != shape(other)? {
             return Err(format!("seed {seed}, {parties} parties: messages of different inputs differ in shape"));
         }
     }
@@ -138,8 +159,7 @@ pub fn transcripts_are_indistinguishable<P: Lawful>(
     let draw = |inputs: &[P::Input], first: u64| -> Result<Vec<Vec<u8>>, Broken> {
         let seeds = (first..).take(TRANSCRIPTS);
         let transcript = |seed| {
-            let report = simulate::<P>(params, inputs.to_vec(), seed, Faults::default());
-            let report = report.map_err(|error| error.to_string())?;
+            let report = simulated::<P>(params, inputs.to_vec(), seed, Faults::default())?;
             let pairs = (0..parties).flat_map(|from| (0..parties).map(move |to| (from, to)));
             Ok(pairs.flat_map(|(from, to)| report.payloads(from, to)).flatten().collect())
         };
@@ -187,6 +207,7 @@ macro_rules! protocol_laws {
     ($protocol:ty, docs: $source:literal, parties: $parties:expr) => {
         $crate::protocol_laws!(@tests $protocol, $parties,
             gives_the_right_result
+            strangers_get_the_right_result
             survives_reordering
             survives_duplication
             loss_is_no_wrong_result
@@ -245,8 +266,20 @@ fn try_once<P: Lawful>(seed: u64, parties: usize, faults: Faults) -> Result<(Rep
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let params = P::params(&mut rng, parties);
     let inputs = P::inputs(&mut rng, &params, parties);
-    let report = simulate::<P>(&params, inputs.clone(), seed, faults).map_err(|error| error.to_string())?;
+    let report = simulated::<P>(&params, inputs.clone(), seed, faults)?;
     Ok((report, Case { params, inputs }))
+}
+
+/// A run among nodes that have met before.
+fn simulated<P: Lawful>(
+    params: &P::Params,
+    inputs: Vec<P::Input>,
+    seed: u64,
+    faults: Faults,
+) -> Result<Report, Broken> {
+    let keys = sim::keys(inputs.len(), seed);
+    P::acquaint(&keys);
+    simulate_among::<P>(params, inputs, &keys, seed, faults).map_err(|error| error.to_string())
 }
 
 fn without_errors<P: Lawful>(parties: RangeInclusive<usize>, faults: &Faults) -> Result<(), Broken> {

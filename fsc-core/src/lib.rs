@@ -14,7 +14,7 @@
 //!
 //! * [`value`]: what travels between client and node; [`object`]: what a handle points at.
 //! * [`bus`] and [`registry`]: resolve, authorise, act, grant.
-//! * [`protocol`], [`party`], [`session`], [`joining`], [`envelope`]: one run of a protocol, sans-I/O.
+//! * [`protocol`], [`party`], [`session`], [`joining`], [`envelope`], [`keepsake`]: one run of a protocol, sans-I/O.
 //! * [`runs`]: the runs under way; [`node`]: bus and runs together; [`transport`]: what carries bytes.
 //! * [`representation`]: the client's side.
 //! * [`clock`] and [`secret`]: the seams to time and randomness, and the wrapper for what must not leak.
@@ -26,6 +26,7 @@ pub mod clock;
 pub mod conformance;
 pub mod envelope;
 pub mod joining;
+pub mod keepsake;
 #[cfg(feature = "sim")]
 pub mod laws;
 pub mod node;

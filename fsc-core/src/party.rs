@@ -1,5 +1,6 @@
 //! What a protocol sees of the world: its place, its randomness, and its mail.
 
+use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -12,14 +13,17 @@ use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use crate::envelope::Channel;
-use crate::protocol::ProtocolError;
+use crate::joining::Keys;
+use crate::keepsake::{Half, KeepsakeId};
+use crate::protocol::{Announced, ProtocolError};
+use crate::transport::Address;
 
 /// One party's view of a run. A protocol gets hold of nothing else.
 ///
 /// Messages between two parties arrive in the order in which they were sent, on each channel; [`Party::fork`] opens
 /// a channel of its own for a sub-protocol, so that sub-protocols may run beside one another.
 pub struct Party {
-    me: usize,
+    announced: Arc<Announced>,
     path: [u8; 32],
     channel: Channel,
     forks: u32,
@@ -27,6 +31,7 @@ pub struct Party {
     /// One key per other party, shared with it and with nobody else; my own place holds zeros.
     pair_keys: Arc<Vec<Zeroizing<[u8; 32]>>>,
     mask_keys_drawn: Vec<u32>,
+    memory: Arc<Memory>,
     sent: Vec<u32>,
     received: Vec<u32>,
     room: Arc<Mutex<Room>>,
@@ -34,31 +39,34 @@ pub struct Party {
 
 impl Party {
     pub(crate) fn new(
-        me: usize,
+        announced: &Arc<Announced>,
         seed: &[u8; 32],
         pair_keys: Arc<Vec<Zeroizing<[u8; 32]>>>,
+        memory: Arc<Memory>,
         room: Arc<Mutex<Room>>,
     ) -> Self {
-        Self::at(blake3::derive_key("fsc v1 root channel", &[]), me, seed, pair_keys, room)
+        Self::at(blake3::derive_key("fsc v1 root channel", &[]), announced, seed, pair_keys, memory, room)
     }
 
     fn at(
         path: [u8; 32],
-        me: usize,
+        announced: &Arc<Announced>,
         seed: &[u8; 32],
         pair_keys: Arc<Vec<Zeroizing<[u8; 32]>>>,
+        memory: Arc<Memory>,
         room: Arc<Mutex<Room>>,
     ) -> Self {
         let parties = pair_keys.len();
         let (channel, _) = path.split_first_chunk().expect("32 bytes are at least 8");
         Self {
-            me,
+            announced: Arc::clone(announced),
             path,
             channel: Channel(u64::from_le_bytes(*channel)),
             forks: 0,
             rng: ChaCha20Rng::from_seed(*blake3::keyed_hash(seed, &path).as_bytes()),
             pair_keys,
             mask_keys_drawn: vec![0; parties],
+            memory,
             sent: vec![0; parties],
             received: vec![0; parties],
             room,
@@ -67,7 +75,7 @@ impl Party {
 
     /// My place among the parties, from 0.
     pub fn me(&self) -> usize {
-        self.me
+        self.announced.me()
     }
 
     /// The number of parties.
@@ -75,9 +83,14 @@ impl Party {
         self.pair_keys.len()
     }
 
+    /// What all parties announced when they joined ([`Protocol::announce`](crate::protocol::Protocol::announce)).
+    pub fn announced(&self) -> &Announced {
+        &self.announced
+    }
+
     /// The places of all other parties.
     pub fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let me = self.me;
+        let me = self.me();
         (0..self.parties()).filter(move |place| *place != me)
     }
 
@@ -94,7 +107,20 @@ impl Party {
         self.forks += 1;
         let mut seed = [0; 32];
         rand::Rng::fill_bytes(&mut self.rng, &mut seed);
-        Self::at(*hasher.finalize().as_bytes(), self.me, &seed, Arc::clone(&self.pair_keys), Arc::clone(&self.room))
+        let (pair_keys, memory) = (Arc::clone(&self.pair_keys), Arc::clone(&self.memory));
+        Self::at(*hasher.finalize().as_bytes(), &self.announced, &seed, pair_keys, memory, Arc::clone(&self.room))
+    }
+
+    /// My half of what this node and that of `other` kept in an earlier run, or in this one. Either both have theirs, or
+    /// neither has.
+    pub fn kept<T: Any + Send + Sync>(&self, other: usize) -> Option<Arc<T>> {
+        self.memory.half(other)?.downcast().ok()
+    }
+
+    /// Keeps my half of something for later runs with `other`, as long as the node keeps its ephemeral key. The other party
+    /// must keep its own at the same point of the protocol.
+    pub fn keep<T: Any + Send + Sync>(&self, other: usize, half: Arc<T>) {
+        self.memory.keep(other, half);
     }
 
     /// A fresh key that only this party and `other` know. Both must draw in the same order; no key is drawn twice.
@@ -127,7 +153,7 @@ impl Party {
             Ok(())
         })
         .await?;
-        all[self.me] = mine;
+        all[self.me()] = mine;
         Ok(all)
     }
 
@@ -181,9 +207,9 @@ impl Party {
                 self.send(to, piece);
             }
         }
-        let mine = std::mem::take(&mut wires[self.me]);
+        let mine = std::mem::take(&mut wires[self.me()]);
         let mut held: Vec<Vec<S::Element>> = wires.iter().map(|_| Vec::new()).collect();
-        held[self.me] = mine.iter().flat_map(|piece| S::read(piece)).collect();
+        held[self.me()] = mine.iter().flat_map(|piece| S::read(piece)).collect();
         self.hear_each(mine.len(), |from, index, wire| {
             check_length(from, &wire, &mine[index])?;
             held[from].append(&mut S::read(&wire));
@@ -258,6 +284,44 @@ pub trait Share: Sized + Send {
 
 /// The right to turn shares into bytes and back. Only a [`Party`] has one.
 pub struct Passage(());
+
+/// What a run finds of earlier ones, and leaves for later ones.
+pub(crate) struct Memory {
+    keys: Arc<Keys>,
+    /// In order of place; none at my own.
+    peers: Mutex<Vec<Option<Peer>>>,
+}
+
+/// Another party's node, as the memory knows it.
+pub(crate) struct Peer {
+    pub(crate) address: Address,
+    pub(crate) key: [u8; 32],
+    /// The name of what this run would keep.
+    pub(crate) id: KeepsakeId,
+    /// What both nodes have.
+    pub(crate) half: Option<Half>,
+}
+
+impl Memory {
+    pub(crate) fn new(keys: Arc<Keys>, peers: Vec<Option<Peer>>) -> Self {
+        Self { keys, peers: Mutex::new(peers) }
+    }
+
+    fn half(&self, other: usize) -> Option<Half> {
+        self.peers().get(other)?.as_ref()?.half.clone()
+    }
+
+    fn keep(&self, other: usize, half: Half) {
+        if let Some(Some(peer)) = self.peers().get_mut(other) {
+            self.keys.keepsakes().keep(peer.address.clone(), peer.id, peer.key, Arc::clone(&half));
+            peer.half = Some(half);
+        }
+    }
+
+    fn peers(&self) -> MutexGuard<'_, Vec<Option<Peer>>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Where the mail of one run waits, between its session and its parties.
 #[derive(Default)]

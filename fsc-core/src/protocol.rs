@@ -11,7 +11,7 @@ use crate::clock::BoxFuture;
 use crate::object::ObjectError;
 use crate::party::Party;
 use crate::secret::Secret;
-use crate::value::{ConvertError, Value, to_value};
+use crate::value::{ConvertError, Value, from_value, to_value};
 
 /// A protocol: how several parties compute a function without showing one another their inputs.
 ///
@@ -41,9 +41,17 @@ pub trait Protocol: Send + Sync + 'static {
         to_value(&output)
     }
 
-    /// What one party sends after joining. Depends on public parameters only, and so shows that messages do not
-    /// depend on inputs; [`crate::laws`] compares it with the transcript.
-    fn cost(params: &Self::Params, parties: usize) -> Cost;
+    /// What the others may know of an input before the run starts, the shape of a matrix for instance. It travels with the
+    /// hello; [`Party::announced`] has what each party said.
+    fn announce(params: &Self::Params, input: &Self::Input) -> Value {
+        let _ = (params, input);
+        Value::Null
+    }
+
+    /// What a party sends after joining, to peers with which it has kept what the protocol sets up once ([`Party::keep`]).
+    /// Depends on what is public only, and so shows that messages do not depend on inputs; [`crate::laws`] compares it
+    /// with the transcript.
+    fn cost(params: &Self::Params, all: &Announced) -> Cost;
 
     /// One party's part in a run.
     fn run(
@@ -119,6 +127,36 @@ pub struct Cost {
     pub bytes: u64,
 }
 
+/// What all parties announced when they joined, as one party sees it.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    me: usize,
+    values: Vec<Value>,
+}
+
+impl Announced {
+    /// What the parties said, in order of place, seen from the place `me`.
+    pub fn new(me: usize, values: Vec<Value>) -> Self {
+        Self { me, values }
+    }
+
+    /// My place.
+    pub fn me(&self) -> usize {
+        self.me
+    }
+
+    /// The number of parties.
+    pub fn parties(&self) -> usize {
+        self.values.len()
+    }
+
+    /// What the party at `place` announced. If that is not what the protocol's parties announce, the party is at fault.
+    pub fn of<T: DeserializeOwned>(&self, place: usize) -> Result<T, ProtocolError> {
+        from_value(self.values[place].clone())
+            .map_err(|_| ProtocolError::Malformed { party: place, why: "it announced something else than is expected" })
+    }
+}
+
 /// Why a protocol could not finish.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -163,8 +201,10 @@ pub struct Prepared {
     pub version: u16,
     /// The public parameters, which parties compare.
     pub params: Value,
-    /// What the run will send.
-    pub cost: Cost,
+    /// What the others may know of the input before the run starts.
+    pub announcement: Value,
+    /// What the run will send, as soon as all have announced.
+    pub(crate) cost: Box<dyn Fn(&Announced) -> Cost + Send>,
     /// The run itself.
     pub(crate) run: Box<dyn FnOnce(Party) -> BoxFuture<Result<Value, ProtocolError>> + Send>,
 }
@@ -278,20 +318,17 @@ impl<P: Protocol> ErasedProtocol for Erased<P> {
     }
 
     fn prepare(&self, submission: Submission) -> Result<Prepared, ObjectError> {
-        let parties = submission.parties;
         let (params, input) = P::admit(submission)?;
-        prepare::<P>(params, Secret::new(input), parties)
+        prepare::<P>(params, Secret::new(input))
     }
 }
 
 /// Readies a run of `P` from typed parameters and input, as tests and embedders have them.
-pub fn prepare<P: Protocol>(
-    params: P::Params,
-    input: Secret<P::Input>,
-    parties: usize,
-) -> Result<Prepared, ObjectError> {
+pub fn prepare<P: Protocol>(params: P::Params, input: Secret<P::Input>) -> Result<Prepared, ObjectError> {
     let public = to_value(&params).map_err(|error| ObjectError::argument("parameters", error.to_string()))?;
-    let cost = P::cost(&params, parties);
+    let announcement = P::announce(&params, input.expose());
+    let of_cost = params.clone();
+    let cost = Box::new(move |all: &Announced| P::cost(&of_cost, all));
     let run = move |mut party: Party| -> BoxFuture<Result<Value, ProtocolError>> {
         Box::pin(async move {
             let output = P::run(&mut party, params, input).await?;
@@ -300,5 +337,6 @@ pub fn prepare<P: Protocol>(
             Ok(Value::map([("inputs", Value::from(party.parties())), ("result", result)]))
         })
     };
-    Ok(Prepared { function: P::NAME, version: P::VERSION, params: public, cost, run: Box::new(run) })
+    let run = Box::new(run);
+    Ok(Prepared { function: P::NAME, version: P::VERSION, params: public, announcement, cost, run })
 }

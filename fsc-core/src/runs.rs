@@ -114,7 +114,6 @@ impl Runs {
     ) -> Result<Run, ObjectError> {
         self.check(&network)?;
         let now = self.runtime.now();
-        let heavy = prepared.cost.bytes > self.limits.heavy_bytes;
         let place = Place { topic: Topic::of(&network.uuid), me: network.myself as u16 };
         let setup = Setup {
             topic: place.topic,
@@ -134,7 +133,6 @@ impl Runs {
             outgoing: network.nodes.iter().map(|_| Outgoing::default()).collect(),
             nodes: network.nodes,
             joining_until: now + self.limits.deadlines.joining,
-            heavy,
             events: FuturesUnordered::new(),
             lives: Vec::new(),
         };
@@ -618,7 +616,6 @@ struct Driver {
     live: Arc<Live>,
     nodes: Vec<Address>,
     joining_until: Time,
-    heavy: bool,
     /// What is on its way to each party.
     outgoing: Vec<Outgoing>,
     events: FuturesUnordered<BoxFuture<Event>>,
@@ -726,9 +723,15 @@ impl Driver {
 
     /// Hands the session its mail and polls it; where that is heavy, away from the I/O.
     async fn step(&mut self, mut session: Session) -> Session {
-        let inbox = self.live.take();
+        let mut inbox = self.live.take();
         let runtime = Arc::clone(&self.runs.runtime);
-        if !self.heavy {
+        if !session.has_joined() {
+            for hello in inbox.letters.drain(..) {
+                let _ = session.handle(hello);
+            }
+            session.settle();
+        }
+        if session.progress().expected.bytes <= self.runs.limits.heavy_bytes {
             advance(&mut session, inbox, runtime.as_ref());
             return session;
         }

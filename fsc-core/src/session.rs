@@ -29,8 +29,9 @@ use zeroize::Zeroizing;
 use crate::clock::{BoxFuture, Time};
 use crate::envelope::{Content, Envelope, Mail, Mark, Route, RunId, Tag, Topic};
 use crate::joining::{BadHello, Hello, Joined, Keys, MOST_PARTIES, PairSecret, Spec, printable, stop_key};
-use crate::party::{Key, Outgoing, Party, Room, digest, lock};
-use crate::protocol::{Cost, Prepared, ProtocolError};
+use crate::keepsake::KeepsakeId;
+use crate::party::{Key, Memory, Outgoing, Party, Peer, Room, digest, lock};
+use crate::protocol::{Announced, Cost, Prepared, ProtocolError};
 use crate::transport::Address;
 use crate::value::{Array, Limits, Value, cbor};
 
@@ -87,7 +88,7 @@ pub struct Progress {
     pub waiting_for: Vec<usize>,
     /// What was sent so far.
     pub sent: Cost,
-    /// What will have been sent at the end.
+    /// What will have been sent at the end; nothing as long as the run is joining.
     pub expected: Cost,
 }
 
@@ -247,11 +248,12 @@ pub struct Session {
 }
 
 enum State {
-    Joining { early: Vec<Envelope>, run: RunFn },
+    Joining { early: Vec<Envelope>, cost: CostFn, run: RunFn },
     Running(Box<Running>),
     Ended(Outcome),
 }
 
+type CostFn = Box<dyn Fn(&Announced) -> Cost + Send>;
 type RunFn = Box<dyn FnOnce(Party) -> BoxFuture<Result<Value, ProtocolError>> + Send>;
 
 struct Running {
@@ -304,7 +306,8 @@ impl Session {
         };
         let nonce = *blake3::keyed_hash(&seed, b"nonce").as_bytes();
         let mut hellos = vec![None; spec.parties.len()];
-        hellos[me] = Some(Hello::new(nonce, keys.public(), spec));
+        let held = held(&keys, &spec);
+        hellos[me] = Some(Hello::new(nonce, keys.public(), spec, prepared.announcement, held));
         let mut session = Self {
             topic,
             me,
@@ -315,9 +318,9 @@ impl Session {
             hellos,
             has_joined: false,
             outbox: VecDeque::new(),
-            state: State::Joining { early: Vec::new(), run: prepared.run },
+            state: State::Joining { early: Vec::new(), cost: prepared.cost, run: prepared.run },
             sent: Cost::default(),
-            expected: prepared.cost,
+            expected: Cost::default(),
         };
         (0..session.parties()).filter(|to| *to != me).for_each(|to| session.say_hello(to));
         session
@@ -355,10 +358,7 @@ impl Session {
 
     /// Makes progress as far as the mail allows. `Ready` once, with the outcome in [`Session::outcome`].
     pub fn poll(&mut self, context: &mut Context<'_>, now: Time) -> Poll<()> {
-        self.hear_early_stops();
-        if matches!(self.state, State::Joining { .. }) && self.hellos.iter().all(Option::is_some) {
-            self.join();
-        }
+        self.settle();
         if let State::Running(running) = &mut self.state {
             let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
             let idle = lock(&running.room).waits_for().is_empty();
@@ -373,6 +373,14 @@ impl Session {
         }
         self.time_out(now);
         if matches!(self.state, State::Ended(_)) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Joins the run if all hellos are there, without starting to compute: what that will cost is known from then on.
+    pub fn settle(&mut self) {
+        self.hear_early_stops();
+        if matches!(self.state, State::Joining { .. }) && self.hellos.iter().all(Option::is_some) {
+            self.join();
+        }
     }
 
     /// The next envelope to deliver.
@@ -531,9 +539,12 @@ impl Session {
         self.has_joined = true;
         let room = Arc::default();
         let seed = Zeroizing::new(*blake3::keyed_hash(&self.seed, b"protocol").as_bytes());
-        let party = Party::new(me, &seed, Arc::new(mask_keys), Arc::clone(&room));
+        let memory = Arc::new(self.memory(&hellos, &joined));
+        let announced = Arc::new(Announced::new(me, hellos.into_iter().map(|hello| hello.announced).collect()));
+        let party = Party::new(&announced, &seed, Arc::new(mask_keys), memory, Arc::clone(&room));
         let ended = State::Ended(Err(RunError::Broken("it was started twice")));
-        let State::Joining { early, run } = std::mem::replace(&mut self.state, ended) else { return };
+        let State::Joining { early, cost, run } = std::mem::replace(&mut self.state, ended) else { return };
+        self.expected = cost(&announced);
         self.state = State::Running(Box::new(Running { run: joined.run(), room, future: run(party), links }));
         for envelope in early {
             let _ = self.handle(envelope);
@@ -570,6 +581,23 @@ impl Session {
             link.awaited = None;
         }
         Ok(())
+    }
+
+    /// What each pair that I belong to has kept, and where it may put something.
+    fn memory(&self, hellos: &[Hello], joined: &Joined) -> Memory {
+        let peers = hellos.iter().enumerate().map(|(place, theirs)| {
+            let secret = if place == self.me { None } else { self.keys.agree(theirs.key) }?;
+            let mine = &hellos[self.me];
+            let address = mine.spec.parties[place].clone();
+            let held = mine.held_for(place);
+            let both = held != KeepsakeId::NONE && held == theirs.held_for(self.me);
+            let half = both.then(|| self.keys.keepsakes().half(&address, held, theirs.key)).flatten();
+            let key = joined.pair_key(&secret, "keep", self.me.min(place), self.me.max(place));
+            let mut id = [0; 8];
+            id.copy_from_slice(&key[..8]);
+            Some(Peer { address, key: theirs.key, id: KeepsakeId(id), half })
+        });
+        Memory::new(Arc::clone(&self.keys), peers.collect())
     }
 
     /// Stops that came before all hellos did are believed as soon as the hello they belong to is there.
@@ -680,6 +708,12 @@ impl Session {
     }
 }
 
+/// What a node holds for each party; nothing, if it holds nothing for any.
+fn held(keys: &Keys, spec: &Spec) -> Vec<KeepsakeId> {
+    let held: Vec<_> = spec.parties.iter().map(|address| keys.keepsakes().id(address)).collect();
+    if held.iter().all(|id| *id == KeepsakeId::NONE) { Vec::new() } else { held }
+}
+
 /// The envelope belongs to another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotMine;
@@ -761,6 +795,11 @@ mod tests {
     use super::*;
     use crate::sim::setup;
 
+    fn prepared(function: &'static str, run: RunFn) -> Prepared {
+        let cost = Box::new(|_: &Announced| Cost::default());
+        Prepared { function, version: 1, params: Value::Null, announcement: Value::Null, cost, run }
+    }
+
     /// A session of a protocol that waits for the last party to speak, which it never does.
     fn session(me: usize, function: &'static str) -> Session {
         let run: RunFn = Box::new(|mut party| {
@@ -769,8 +808,7 @@ mod tests {
                 party.recv(last).await.map(|_| Value::Null)
             })
         });
-        let (params, cost) = (Value::Null, Cost::default());
-        Session::new(setup(me, 3, Prepared { function, version: 1, params, cost, run }, 1), Time::START)
+        Session::new(setup(me, 3, prepared(function, run), 1), Time::START)
     }
 
     fn poll(session: &mut Session, now: Time) -> Vec<Envelope> {
@@ -837,11 +875,7 @@ mod tests {
                 })
             })
         };
-        let mut all = [0, 1, 2].map(|me| {
-            let prepared =
-                Prepared { function: "Wait", version: 1, params: Value::Null, cost: Cost::default(), run: run() };
-            Session::new(setup(me, 3, prepared, 1), Time::START)
-        });
+        let mut all = [0, 1, 2].map(|me| Session::new(setup(me, 3, prepared("Wait", run()), 1), Time::START));
         let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
         (0..3).for_each(|place| pass(&hellos, &mut all[usize::from(place)], place));
         poll(&mut all[0], Time::START);
@@ -858,11 +892,9 @@ mod tests {
     #[test]
     fn a_protocol_that_waits_for_something_else_is_broken() {
         let run: RunFn = Box::new(|_| Box::pin(std::future::pending()));
-        let prepared = Prepared { function: "Hang", version: 1, params: Value::Null, cost: Cost::default(), run };
-        let mut hangs = Session::new(setup(0, 2, prepared, 1), Time::START);
+        let mut hangs = Session::new(setup(0, 2, prepared("Hang", run), 1), Time::START);
         let run: RunFn = Box::new(|_| Box::pin(async { panic!("on purpose") }));
-        let prepared = Prepared { function: "Hang", version: 1, params: Value::Null, cost: Cost::default(), run };
-        let mut panics = Session::new(setup(1, 2, prepared, 1), Time::START);
+        let mut panics = Session::new(setup(1, 2, prepared("Hang", run), 1), Time::START);
         let (one, other) = (poll(&mut hangs, Time::START), poll(&mut panics, Time::START));
         pass(&one, &mut panics, 1);
         pass(&other, &mut hangs, 0);

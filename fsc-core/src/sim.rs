@@ -2,6 +2,7 @@
 //!
 //! Envelopes travel as bytes here too. The seed determines everything, so a failure repeats.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::clock::Time;
 use crate::envelope::{Content, Envelope, Topic};
 use crate::joining::Keys;
+use crate::keepsake::KeepsakeId;
 use crate::object::ObjectError;
 use crate::protocol::{Cost, Prepared, Protocol, prepare};
 use crate::secret::Secret;
@@ -41,6 +43,8 @@ pub struct Faults {
     pub silent: Option<(usize, usize)>,
     /// Mail of an earlier run, thrown in at random moments.
     pub replay: Vec<Vec<u8>>,
+    /// How long every envelope takes, in simulated time; where they are not reordered. Computing takes none.
+    pub delay: Duration,
 }
 
 /// One envelope that was sent, as bytes and as what it says.
@@ -96,11 +100,14 @@ pub struct World {
 }
 
 impl World {
-    /// A world in which every party runs what was prepared for it, in order of place.
-    pub fn new(prepared: Vec<Prepared>, seed: u64, faults: Faults) -> Self {
+    /// A world in which every party runs what was prepared for it, in order of place, at nodes with these keys.
+    pub fn new(prepared: Vec<Prepared>, keys: &[Arc<Keys>], seed: u64, faults: Faults) -> Self {
         let parties = prepared.len();
         let now = Time::START;
-        let session = |(me, prepared)| Session::new(setup(me, parties, prepared, seed), now);
+        let session = |(me, prepared)| {
+            let keys = Arc::clone(&keys[me]);
+            Session::new(Setup { keys, ..setup(me, parties, prepared, seed) }, now)
+        };
         Self {
             sessions: prepared.into_iter().enumerate().map(session).collect(),
             wire: VecDeque::new(),
@@ -182,6 +189,9 @@ impl World {
             }
             return;
         }
+        if !self.wire.is_empty() {
+            self.now = self.now + self.faults.delay;
+        }
         for (to, letter) in std::mem::take(&mut self.wire) {
             self.hand_over(Some(to), letter);
         }
@@ -205,27 +215,51 @@ pub fn simulate<P: Protocol>(
     seed: u64,
     faults: Faults,
 ) -> Result<Report, ObjectError> {
-    let parties = inputs.len();
-    let prepared = inputs.into_iter().map(|input| prepare::<P>(params.clone(), Secret::new(input), parties));
-    Ok(World::new(prepared.collect::<Result<_, _>>()?, seed, faults).run())
+    let keys = keys(inputs.len(), seed);
+    simulate_among::<P>(params, inputs, &keys, seed, faults)
+}
+
+/// Simulates a protocol among nodes with these keys, and what they kept in earlier runs.
+pub fn simulate_among<P: Protocol>(
+    params: &P::Params,
+    inputs: Vec<P::Input>,
+    keys: &[Arc<Keys>],
+    seed: u64,
+    faults: Faults,
+) -> Result<Report, ObjectError> {
+    let prepared = inputs.into_iter().map(|input| prepare::<P>(params.clone(), Secret::new(input)));
+    Ok(World::new(prepared.collect::<Result<_, _>>()?, keys, seed, faults).run())
+}
+
+/// The keys of simulated nodes, in order of place.
+pub fn keys(parties: usize, seed: u64) -> Vec<Arc<Keys>> {
+    (0..parties).map(|me| Arc::new(Keys::from_seed(&seed_for(seed, me, "keys")))).collect()
+}
+
+/// Has the simulated nodes `one` and `other` keep these halves, as if they had met in an earlier run.
+pub fn acquaint<T: Any + Send + Sync>(keys: &[Arc<Keys>], [one, other]: [usize; 2], halves: [T; 2]) {
+    for ((me, peer), half) in [(one, other), (other, one)].into_iter().zip(halves) {
+        keys[me].keepsakes().keep(address(peer), KeepsakeId([1; 8]), keys[peer].public(), Arc::new(half));
+    }
 }
 
 /// What a simulated party starts from.
 pub fn setup(me: usize, parties: usize, prepared: Prepared, seed: u64) -> Setup {
-    let seed_for = |purpose: &str| {
-        let mut hasher = blake3::Hasher::new_derive_key("fsc simulator");
-        hasher.update(&seed.to_le_bytes()).update(&(me as u64).to_le_bytes()).update(purpose.as_bytes());
-        *hasher.finalize().as_bytes()
-    };
     Setup {
         topic: Topic::of("simulated"),
         me,
         parties: (0..parties).map(address).collect(),
         prepared,
-        keys: Arc::new(Keys::from_seed(&seed_for("keys"))),
-        seed: Zeroizing::new(seed_for("session")),
+        keys: Arc::new(Keys::from_seed(&seed_for(seed, me, "keys"))),
+        seed: Zeroizing::new(seed_for(seed, me, "session")),
         deadlines: Deadlines::default(),
     }
+}
+
+fn seed_for(seed: u64, me: usize, purpose: &str) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("fsc simulator");
+    hasher.update(&seed.to_le_bytes()).update(&(me as u64).to_le_bytes()).update(purpose.as_bytes());
+    *hasher.finalize().as_bytes()
 }
 
 /// The encoding of one envelope.

@@ -14,7 +14,7 @@ use fsc_core::clock::Runtime;
 use fsc_core::node::Node;
 use fsc_core::object::{Object, ObjectError};
 use fsc_core::party::Party;
-use fsc_core::protocol::{Cost, Erased, Protocol, ProtocolError, Security, Submission};
+use fsc_core::protocol::{Announced, Cost, Erased, Protocol, ProtocolError, Security, Submission};
 use fsc_core::registry::Description;
 use fsc_core::runs::Limits;
 use fsc_core::secret::Secret;
@@ -422,8 +422,8 @@ impl Protocol for SecureTotal {
         SecureSum::admit(submission)
     }
 
-    fn cost(params: &Self::Params, parties: usize) -> Cost {
-        SecureSum::cost(params, parties)
+    fn cost(params: &Self::Params, all: &Announced) -> Cost {
+        SecureSum::cost(params, all)
     }
 
     async fn run(

@@ -38,7 +38,9 @@
 
 use fsc_core::object::ObjectError;
 use fsc_core::party::{Party, pieces_of};
-use fsc_core::protocol::{Adversary, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission};
+use fsc_core::protocol::{
+    Adversary, Announced, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission,
+};
 use fsc_core::secret::Secret;
 use fsc_core::value::{Array, ConvertError, Numbers, Value, from_value};
 use serde::{Deserialize, Serialize};
@@ -112,8 +114,8 @@ impl Protocol for SecureSum {
         }
     }
 
-    fn cost(params: &Params, parties: usize) -> Cost {
-        let (others, bytes) = (parties as u64 - 1, 16 * params.elements());
+    fn cost(params: &Params, all: &Announced) -> Cost {
+        let (others, bytes) = (all.parties() as u64 - 1, 16 * params.elements());
         Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 }
     }
 

@@ -13,7 +13,7 @@ use fsc_core::joining::Keys;
 use fsc_core::laws::{self, Lawful};
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
-use fsc_core::protocol::{Cost, Protocol, ProtocolError, Security, Submission, prepare};
+use fsc_core::protocol::{Announced, Cost, Protocol, ProtocolError, Security, Submission, prepare};
 use fsc_core::secret::Secret;
 use fsc_core::session::Session;
 use fsc_core::sim::{Faults, Report, setup, simulate};
@@ -45,8 +45,8 @@ impl<M: Masking> Protocol for SumBy<M> {
         SecureSum::admit(submission)
     }
 
-    fn cost(params: &Params, parties: usize) -> Cost {
-        SecureSum::cost(params, parties)
+    fn cost(params: &Params, all: &Announced) -> Cost {
+        SecureSum::cost(params, all)
     }
 
     async fn run(party: &mut Party, _: Params, input: Secret<Vec<u128>>) -> Result<Value, ProtocolError> {
@@ -205,13 +205,13 @@ fn a_second_run_with_a_changed_input_does_not_show_the_difference() {
 #[test]
 fn masks_are_fresh_after_a_restart_with_replayed_hellos() {
     let hellos = |seed| {
-        let prepared = |x| prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x]), 2).unwrap();
+        let prepared = |x| prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x])).unwrap();
         let mut peer = Session::new(setup(1, 2, prepared(0), seed), Time::START);
         std::iter::from_fn(move || peer.poll_transmit()).collect::<Vec<Envelope>>()
     };
     let replayed = hellos(5);
     let shown = |x: u128, life: u64| {
-        let prepared = prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x]), 2).unwrap();
+        let prepared = prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x])).unwrap();
         let mut setup = setup(0, 2, prepared, life);
         // The node's key may even be the same: the nonce alone must do.
         setup.keys = Arc::new(Keys::from_seed(&[9; 32]));
@@ -232,7 +232,7 @@ fn masks_are_fresh_after_a_restart_with_replayed_hellos() {
 /// Party 0 says hello with one nonce to party 1 and with another one to party 2.
 #[test]
 fn a_two_faced_hello_is_noticed_and_opens_nothing() {
-    let prepared = |x| prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x]), 3).unwrap();
+    let prepared = |x| prepare::<SumBy<Shipped>>(integers(1), Secret::new(vec![x])).unwrap();
     let session = |me, x, seed| Session::new(setup(me, 3, prepared(x), seed), Time::START);
     let mut parties = [session(0, 1, 1), session(1, 2, 1), session(2, 4, 1)];
     let mut other_face = session(0, 1, 2);
@@ -264,7 +264,7 @@ fn a_two_faced_hello_is_noticed_and_opens_nothing() {
 /// them believe in, without the masks that it shares with either. It is party 2, and has one face for each.
 fn unmasked_by_two_faces<M: Masking>(inputs: [u128; 2]) -> u128 {
     let session = |me, x, seed| {
-        let prepared = prepare::<SumBy<M>>(integers(1), Secret::new(vec![x]), 3).expect("examples are admitted");
+        let prepared = prepare::<SumBy<M>>(integers(1), Secret::new(vec![x])).expect("examples are admitted");
         Session::new(setup(me, 3, prepared, seed), Time::START)
     };
     let mut honest = [session(0, inputs[0], 1), session(1, inputs[1], 1)];

@@ -9,7 +9,7 @@ use fsc_core::value::Value;
 pub fn hello(data: &[u8]) {
     let Ok(hello) = Hello::decode(Bytes::copy_from_slice(data)) else { return };
     assert!(hello.spec.parties.len() <= MOST_PARTIES);
-    let mine = Hello::new(hello.nonce, hello.key, hello.spec.clone());
+    let mine = Hello::new(hello.nonce, hello.key, hello.spec.clone(), hello.announced.clone(), hello.held.clone());
     let again = Hello::decode(mine.encoded).expect("a node reads its own hellos");
     assert_eq!((again.nonce, again.key, &again.spec), (hello.nonce, hello.key, &hello.spec));
     assert_eq!(again.mark(), hello.mark());

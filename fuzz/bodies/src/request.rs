@@ -1,7 +1,7 @@
 //! Requests: what the bodies of the client contract stand for, and what a protocol makes of a client's data.
 
 use fsc_core::bus::codec;
-use fsc_core::protocol::{Protocol, Submission};
+use fsc_core::protocol::{Announced, Protocol, Submission};
 use fsc_core::value::{Limits, ParseError, Value, cbor, json};
 use fsc_protocols::sum::SecureSum;
 
@@ -40,7 +40,10 @@ pub fn submission(data: &[u8]) {
     let submission = Submission { data: entry("data"), parameters: entry("parameters"), parties, me: 0 };
     let Ok((params, input)) = SecureSum::admit(submission) else { return };
     assert_eq!(input.len(), params.elements());
-    assert_eq!(SecureSum::cost(&params, parties).bytes, (parties as u64 - 1) * 16 * input.len() as u64);
+    assert_eq!(
+        SecureSum::cost(&params, &Announced::new(0, vec![Value::Null; parties])).bytes,
+        (parties as u64 - 1) * 16 * input.len() as u64
+    );
 }
 
 #[derive(Clone, Copy)]

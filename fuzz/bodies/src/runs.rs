@@ -156,7 +156,7 @@ impl World {
         let fraction_bits = u32::from(wish / 4);
         let params = Params { kind: Kind::Float64, fraction_bits, shape: None };
         let input = (number as u128 + 1) << (8 * node) << fraction_bits;
-        let prepared = prepare::<SecureSum>(params, Secret::new(vec![input]), NODES).expect("a sum is prepared");
+        let prepared = prepare::<SecureSum>(params, Secret::new(vec![input])).expect("a sum is prepared");
         let network = runs::Network {
             nodes: (0..NODES).map(address).collect(),
             myself: node,

@@ -151,7 +151,7 @@ impl World {
         let session = |me: usize| {
             let params = wish.params(me);
             let input = params.encode(&Array::from_i64(wish.input(me)), wish.parties).expect("the input is small");
-            let prepared = prepare::<SecureSum>(params, Secret::new(input), wish.parties).expect("a sum is prepared");
+            let prepared = prepare::<SecureSum>(params, Secret::new(input)).expect("a sum is prepared");
             let setup = setup(me, wish.parties, prepared, seed);
             Session::new(fsc_core::session::Setup { keys: Arc::clone(&KEYS[me]), ..setup }, Time::START)
         };
