@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::ops::Add;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -125,6 +126,19 @@ pub struct Cost {
     pub messages: u64,
     /// Bytes of payload.
     pub bytes: u64,
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    /// What is sent in all, where one part comes after the other.
+    fn add(self, next: Self) -> Self {
+        Self {
+            rounds: self.rounds + next.rounds,
+            messages: self.messages + next.messages,
+            bytes: self.bytes + next.bytes,
+        }
+    }
 }
 
 /// What all parties announced when they joined, as one party sees it.

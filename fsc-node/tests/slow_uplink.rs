@@ -11,7 +11,7 @@ use fsc_core::bus::{Principal, Request};
 use fsc_core::clock::{BoxFuture, Runtime, Time};
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
-use fsc_core::protocol::{Cost, Protocol, ProtocolError, Security, Submission, prepare};
+use fsc_core::protocol::{Announced, Cost, Protocol, ProtocolError, Security, Submission, prepare};
 use fsc_core::runs::{Limits, Network, Run, Runs};
 use fsc_core::secret::Secret;
 use fsc_core::transport::{Address, Answer, Assurance, Batch, Life, Origin, Transport, TransportError};
@@ -57,7 +57,7 @@ impl World {
 
     fn start(&self, myself: usize) -> Run {
         let network = Network { nodes: (0..2).map(address).collect(), myself, uuid: "slow".to_owned() };
-        let prepared = prepare::<Letters>((), Secret::new(()), 2).unwrap();
+        let prepared = prepare::<Letters>((), Secret::new(())).unwrap();
         self.nodes[myself].start(&Principal::new("a client"), prepared, network).unwrap()
     }
 
@@ -189,7 +189,7 @@ impl Protocol for Letters {
         Ok(((), ()))
     }
 
-    fn cost((): &(), _: usize) -> Cost {
+    fn cost((): &(), _: &Announced) -> Cost {
         Cost::default()
     }
 
