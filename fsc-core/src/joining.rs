@@ -34,6 +34,9 @@ pub const MOST_PARTIES: usize = 64;
 /// The most bytes of a hello.
 pub const MOST_HELLO_BYTES: usize = 1 << 20;
 
+/// The most bytes of what a hello announces.
+pub const MOST_ANNOUNCED_BYTES: usize = 1 << 16;
+
 /// How many agreed secrets are kept for peers that come again.
 const MOST_SECRETS: usize = 1024;
 
@@ -171,10 +174,16 @@ impl Hello {
         let spec = Spec::from_value(entries.remove("spec").ok_or(BadHello("it lacks an entry"))?)?;
         let held = match entries.remove("held") {
             None => Vec::new(),
-            Some(Value::Bytes(held)) => held.as_chunks().0.iter().copied().map(KeepsakeId).collect(),
+            Some(Value::Bytes(held)) => match held.as_chunks() {
+                (held, []) if held.len() == spec.parties.len() => held.iter().copied().map(KeepsakeId).collect(),
+                _ => return Err(BadHello("it holds something for more or fewer than all parties")),
+            },
             Some(_) => return Err(BadHello("what it holds are no bytes")),
         };
         let announced = entries.remove("announced").unwrap_or_default();
+        if cbor::to_vec(&announced).len() > MOST_ANNOUNCED_BYTES {
+            return Err(BadHello("it announces too much"));
+        }
         Ok(Self { nonce, key, spec, announced, held, encoded })
     }
 

@@ -1,9 +1,11 @@
 //! What two nodes keep from one run for the next: in memory, per peer, and no longer than the node's ephemeral key.
 //!
 //! A protocol that sets something up with each of the others, base OTs for instance, hands it to [`Party::keep`] and
-//! asks for it with [`Party::kept`] in later runs. Both nodes must still have it, so each hello lists what its sender
-//! holds, by ids that say nothing; where the two lists agree, both parties get their halves, and where they do not,
-//! neither does. No message is spent on it.
+//! asks for it with [`Party::kept`] in later runs. Both nodes must still have it, so each hello lists by name what its sender
+//! holds for every party; where the two names agree, both parties get their halves, and where they do not, neither does.
+//! No message is spent on it. What a run gets is what was held when its hello was made, whatever happens meanwhile.
+//!
+//! Names are digests, and say nothing but who has computed with whom lately.
 //!
 //! [`Party::keep`]: crate::party::Party::keep
 //! [`Party::kept`]: crate::party::Party::kept
@@ -20,7 +22,7 @@ const MOST_PEERS: usize = 256;
 /// One node's half of what it and a peer keep.
 pub type Half = Arc<dyn Any + Send + Sync>;
 
-/// The name of a keepsake, which is the same at both nodes, and known to both only.
+/// The name of a keepsake, the same at both nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeepsakeId(pub [u8; 8]);
 
@@ -29,39 +31,44 @@ impl KeepsakeId {
     pub const NONE: Self = Self([0; 8]);
 }
 
-/// All that a node keeps.
+/// One node's half, and what makes it this one.
+#[derive(Clone)]
+pub struct Keepsake {
+    /// Its name.
+    pub id: KeepsakeId,
+    /// The key that the peer had when it was made. With another one it is another node, or has forgotten.
+    pub peer: [u8; 32],
+    /// The half.
+    pub half: Half,
+}
+
+/// All that a node keeps: one thing per peer.
 #[derive(Default)]
 pub struct Keepsakes(Mutex<HashMap<Address, Keepsake>>);
 
-struct Keepsake {
-    id: KeepsakeId,
-    /// The key that the peer had when it was made. With another one it is another node, or has forgotten.
-    peer: [u8; 32],
-    half: Half,
-}
-
 impl Keepsakes {
-    /// What is held for the node at an address, by name.
-    pub fn id(&self, of: &Address) -> KeepsakeId {
-        self.lock().get(of).map_or(KeepsakeId::NONE, |kept| kept.id)
+    /// What is held for the node at an address.
+    pub fn held(&self, of: &Address) -> Option<Keepsake> {
+        self.lock().get(of).cloned()
     }
 
-    /// My half, if it still is the one of that name, made with the owner of that key.
-    pub fn half(&self, of: &Address, id: KeepsakeId, peer: [u8; 32]) -> Option<Half> {
-        let kept = self.lock();
-        kept.get(of).filter(|kept| kept.id == id && kept.peer == peer).map(|kept| Arc::clone(&kept.half))
-    }
-
-    /// Keeps my half. Two runs may make one at a time; the smaller id stays, so that both nodes keep the same.
-    pub fn keep(&self, of: Address, id: KeepsakeId, peer: [u8; 32], half: Half) {
+    /// Keeps my half of something that a run has made, in whose hello `listed` stood.
+    ///
+    /// What was listed was of no use to the run, or nothing new would have been made, so it goes. What was kept since comes from a
+    /// run beside this one: of two with the same peer the smaller name stays, so that both nodes keep the same.
+    pub fn keep(&self, of: Address, keepsake: Keepsake, listed: KeepsakeId) {
         let mut kept = self.lock();
-        if kept.get(&of).is_some_and(|kept| kept.peer == peer && kept.id <= id) {
+        let stays = |other: &Keepsake| other.id != listed && (other.peer != keepsake.peer || other.id <= keepsake.id);
+        if kept.get(&of).is_some_and(stays) {
             return;
         }
-        if kept.len() >= MOST_PEERS && !kept.contains_key(&of) {
-            kept.clear();
+        if kept.len() >= MOST_PEERS
+            && !kept.contains_key(&of)
+            && let Some(some) = kept.keys().next().cloned()
+        {
+            kept.remove(&some);
         }
-        kept.insert(of, Keepsake { id, peer, half });
+        kept.insert(of, keepsake);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Address, Keepsake>> {
@@ -73,49 +80,55 @@ impl Keepsakes {
 mod tests {
     use super::*;
 
+    const NONE: KeepsakeId = KeepsakeId::NONE;
+
     fn address(text: &str) -> Address {
         text.parse().expect("an address")
     }
 
-    #[test]
-    fn a_half_is_given_to_its_peer_under_its_name_only() {
-        let (kept, peer, id) = (Keepsakes::default(), address("sim:1"), KeepsakeId([1; 8]));
-        kept.keep(peer.clone(), id, [7; 32], Arc::new(5_u8));
-        assert_eq!(kept.id(&peer), id);
-        assert!(kept.half(&peer, id, [7; 32]).is_some());
-        assert!(kept.half(&peer, id, [8; 32]).is_none(), "the peer has another key now");
-        assert!(kept.half(&peer, KeepsakeId([2; 8]), [7; 32]).is_none());
-        assert!(kept.half(&address("sim:2"), id, [7; 32]).is_none());
-        assert_eq!(kept.id(&address("sim:2")), KeepsakeId::NONE);
+    fn named(id: u8, peer: u8) -> Keepsake {
+        Keepsake { id: KeepsakeId([id; 8]), peer: [peer; 32], half: Arc::new(id) }
+    }
+
+    fn id(kept: &Keepsakes, of: &Address) -> KeepsakeId {
+        kept.held(of).map_or(NONE, |kept| kept.id)
     }
 
     #[test]
     fn of_two_made_at_once_both_nodes_keep_the_same() {
         let peer = address("sim:1");
         let (one, other) = (Keepsakes::default(), Keepsakes::default());
-        let ids = [KeepsakeId([1; 8]), KeepsakeId([2; 8])];
-        for (kept, ids) in [(&one, ids), (&other, [ids[1], ids[0]])] {
+        for (kept, ids) in [(&one, [1, 2]), (&other, [2, 1])] {
             for id in ids {
-                kept.keep(peer.clone(), id, [7; 32], Arc::new(()));
+                kept.keep(peer.clone(), named(id, 7), NONE);
             }
         }
-        assert_eq!(one.id(&peer), other.id(&peer));
+        assert_eq!(id(&one, &peer), KeepsakeId([1; 8]));
+        assert_eq!(id(&one, &peer), id(&other, &peer));
     }
 
     #[test]
-    fn a_peer_with_a_new_key_displaces_the_old() {
+    fn what_was_listed_and_did_not_match_goes() {
         let (kept, peer) = (Keepsakes::default(), address("sim:1"));
-        kept.keep(peer.clone(), KeepsakeId([1; 8]), [7; 32], Arc::new(()));
-        kept.keep(peer.clone(), KeepsakeId([2; 8]), [8; 32], Arc::new(()));
-        assert_eq!(kept.id(&peer), KeepsakeId([2; 8]));
+        kept.keep(peer.clone(), named(1, 7), NONE);
+        kept.keep(peer.clone(), named(9, 7), KeepsakeId([1; 8]));
+        assert_eq!(id(&kept, &peer), KeepsakeId([9; 8]), "however small its name was");
+    }
+
+    #[test]
+    fn a_late_run_with_a_peers_old_key_does_not_displace_the_new() {
+        let (kept, peer) = (Keepsakes::default(), address("sim:1"));
+        kept.keep(peer.clone(), named(5, 8), NONE);
+        kept.keep(peer.clone(), named(1, 7), NONE);
+        assert_eq!(id(&kept, &peer), KeepsakeId([5; 8]));
     }
 
     #[test]
     fn peers_are_bounded() {
         let kept = Keepsakes::default();
         for place in 0..2 * MOST_PEERS {
-            kept.keep(address(&format!("sim:{place}")), KeepsakeId([1; 8]), [7; 32], Arc::new(()));
+            kept.keep(address(&format!("sim:{place}")), named(1, 7), NONE);
         }
-        assert!(kept.lock().len() <= MOST_PEERS);
+        assert_eq!(kept.lock().len(), MOST_PEERS);
     }
 }

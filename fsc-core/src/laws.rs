@@ -138,6 +138,9 @@ pub fn messages_have_a_public_shape<P: Lawful>(parties: RangeInclusive<usize>) -
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let params = P::params(&mut rng, parties);
         let [one, other] = [(); 2].map(|()| P::inputs(&mut rng, &params, parties));
+        if one.iter().zip(&other).any(|(one, other)| P::announce(&params, one) != P::announce(&params, other)) {
+            return Err(format!("seed {seed}, {parties} parties: announcements of inputs of one shape differ"));
+        }
         let shape = |inputs| simulated::<P>(&params, inputs, seed, Faults::default()).map(|report| report.shape());
         if shape(one)? != shape(other)? {
             return Err(format!("seed {seed}, {parties} parties: messages of different inputs differ in shape"));

@@ -96,7 +96,17 @@ impl Argument {
         }
     }
 
-    /// What a computation on this node may read.
+    /// What a client may see. An object that is no output is an error.
+    pub fn into_value(self, name: &'static str) -> Result<Value, ObjectError> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Object(object) => {
+                Err(ObjectError::argument(name, format!("must be a value, and a {} is none", object.kind())))
+            }
+        }
+    }
+
+    /// What a computation on this node may read, and clients may not: for data that nothing but a protocol sees.
     pub fn into_data(self, name: &'static str) -> Result<Value, ObjectError> {
         match self {
             Self::Value(value) => Ok(value),
@@ -168,12 +178,13 @@ impl Bound {
 
     /// Takes an optional argument as a value; `null` counts as not given.
     pub fn optional_value(&mut self, name: &'static str) -> Result<Option<Value>, ObjectError> {
-        self.optional(name).map(|argument| argument.into_data(name)).transpose()
+        self.optional(name).map(|argument| argument.into_value(name)).transpose()
     }
 
-    /// Takes an argument that must be there, as a value.
+    /// Takes an argument that must be there, as a value. An object that computations may read and clients may not is none:
+    /// what a service does with a value, it may tell.
     pub fn value(&mut self, name: &'static str) -> Result<Value, ObjectError> {
-        self.required(name)?.into_data(name)
+        self.required(name)?.into_value(name)
     }
 
     /// Takes an argument that must be there, as a text.

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::envelope::Channel;
 use crate::joining::Keys;
-use crate::keepsake::{Half, KeepsakeId};
+use crate::keepsake::{Half, Keepsake, KeepsakeId};
 use crate::protocol::{Announced, ProtocolError};
 use crate::transport::Address;
 
@@ -113,14 +113,16 @@ impl Party {
 
     /// My half of what this node and that of `other` kept in an earlier run, or in this one. Either both have theirs, or
     /// neither has.
+    ///
+    /// Runs beside one another get the same half: what is drawn from it must be made fresh for each, by [`Party::mask_key`].
     pub fn kept<T: Any + Send + Sync>(&self, other: usize) -> Option<Arc<T>> {
         self.memory.half(other)?.downcast().ok()
     }
 
-    /// Keeps my half of something for later runs with `other`, as long as the node keeps its ephemeral key. The other party
-    /// must keep its own at the same point of the protocol.
+    /// Keeps my half of something for later runs with `other`, as long as the node keeps its ephemeral key. Both parties keep
+    /// theirs at the same point of the protocol, once in a run; a node has room for one thing per peer.
     pub fn keep<T: Any + Send + Sync>(&self, other: usize, half: Arc<T>) {
-        self.memory.keep(other, half);
+        self.memory.keep(other, &self.path, half);
     }
 
     /// A fresh key that only this party and `other` know. Both must draw in the same order; no key is drawn twice.
@@ -296,10 +298,12 @@ pub(crate) struct Memory {
 pub(crate) struct Peer {
     pub(crate) address: Address,
     pub(crate) key: [u8; 32],
-    /// The name of what this run would keep.
-    pub(crate) id: KeepsakeId,
+    /// What gives a name to what this run keeps.
+    pub(crate) naming: Zeroizing<[u8; 32]>,
+    /// What my hello listed for the party.
+    pub(crate) listed: KeepsakeId,
     /// What both nodes have.
-    pub(crate) half: Option<Half>,
+    pub(crate) kept: Option<(KeepsakeId, Half)>,
 }
 
 impl Memory {
@@ -308,14 +312,20 @@ impl Memory {
     }
 
     fn half(&self, other: usize) -> Option<Half> {
-        self.peers().get(other)?.as_ref()?.half.clone()
+        let peers = self.peers();
+        let (_, half) = peers.get(other)?.as_ref()?.kept.as_ref()?;
+        Some(Arc::clone(half))
     }
 
-    fn keep(&self, other: usize, half: Half) {
-        if let Some(Some(peer)) = self.peers().get_mut(other) {
-            self.keys.keepsakes().keep(peer.address.clone(), peer.id, peer.key, Arc::clone(&half));
-            peer.half = Some(half);
-        }
+    fn keep(&self, other: usize, path: &[u8; 32], half: Half) {
+        let mut peers = self.peers();
+        let Some(Some(peer)) = peers.get_mut(other) else { return };
+        let name = blake3::keyed_hash(&peer.naming, path);
+        let (id, _) = name.as_bytes().split_first_chunk().expect("8 of 32 bytes");
+        let id = KeepsakeId(*id);
+        let keepsake = Keepsake { id, peer: peer.key, half: Arc::clone(&half) };
+        self.keys.keepsakes().keep(peer.address.clone(), keepsake, peer.listed);
+        peer.kept = Some((id, half));
     }
 
     fn peers(&self) -> MutexGuard<'_, Vec<Option<Peer>>> {

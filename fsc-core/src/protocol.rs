@@ -42,8 +42,9 @@ pub trait Protocol: Send + Sync + 'static {
         to_value(&output)
     }
 
-    /// What the others may know of an input before the run starts, the shape of a matrix for instance. It travels with the
-    /// hello; [`Party::announced`] has what each party said.
+    /// What anybody may know of an input before the run starts, the shape of a matrix for instance. It travels with the hello,
+    /// readable and to every listed address, before parties have compared what they want to run; [`Party::announced`] has what
+    /// each party said.
     fn announce(params: &Self::Params, input: &Self::Input) -> Value {
         let _ = (params, input);
         Value::Null
@@ -51,7 +52,7 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// What a party sends after joining, to peers with which it has kept what the protocol sets up once ([`Party::keep`]).
     /// Depends on what is public only, and so shows that messages do not depend on inputs; [`crate::laws`] compares it
-    /// with the transcript.
+    /// with the transcript. What others announce may be nonsense: then the cost does not matter, as the run is to name them.
     fn cost(params: &Self::Params, all: &Announced) -> Cost;
 
     /// One party's part in a run.
@@ -134,9 +135,9 @@ impl Add for Cost {
     /// What is sent in all, where one part comes after the other.
     fn add(self, next: Self) -> Self {
         Self {
-            rounds: self.rounds + next.rounds,
-            messages: self.messages + next.messages,
-            bytes: self.bytes + next.bytes,
+            rounds: self.rounds.saturating_add(next.rounds),
+            messages: self.messages.saturating_add(next.messages),
+            bytes: self.bytes.saturating_add(next.bytes),
         }
     }
 }
@@ -164,7 +165,8 @@ impl Announced {
         self.values.len()
     }
 
-    /// What the party at `place` announced. If that is not what the protocol's parties announce, the party is at fault.
+    /// What the party at `place` announced. If that is not what the protocol's parties announce, the party is at fault. Sizes in
+    /// it are to be checked before anything is allocated or computed by them.
     pub fn of<T: DeserializeOwned>(&self, place: usize) -> Result<T, ProtocolError> {
         from_value(self.values[place].clone())
             .map_err(|_| ProtocolError::Malformed { party: place, why: "it announced something else than is expected" })

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::bus::{Failure, Principal};
 use crate::clock::{self, BoxFuture, Runtime, Time};
 use crate::envelope::{Content, Envelope, Mark, Topic};
-use crate::joining::{Keys, MOST_PARTIES};
+use crate::joining::{Keys, MOST_HELLO_BYTES, MOST_PARTIES};
 use crate::object::ObjectError;
 use crate::protocol::Prepared;
 use crate::session::{Deadlines, Outcome, Progress, RunError, Session, Setup, is_disagreement};
@@ -125,6 +125,7 @@ impl Runs {
             deadlines: self.limits.deadlines,
         };
         let session = Session::new(setup, now);
+        session.introduces_itself().map_err(|_| too_much_to_say())?;
         let live = Arc::new(Live::new(place, owner.clone(), session.progress()));
         self.desk().enter(&live, now, &self.limits)?;
         let driver = Driver {
@@ -245,6 +246,12 @@ const SMALL_PART: usize = 4;
 
 const NEEDS_KEYS: &str = "mail between machines needs keys, which this version does not have yet; on a network that \
      you trust, set `unsealed_peers = true` under [peers] in the configuration of every node";
+
+/// What others must agree on, or know, travels whole with the first message.
+fn too_much_to_say() -> ObjectError {
+    let why = format!("they, and what is public of the data, may have {MOST_HELLO_BYTES} bytes together, not too deep");
+    ObjectError::argument("parameters", why)
+}
 
 /// A run that was started.
 #[derive(Clone)]
@@ -678,6 +685,9 @@ const LAST_WORD: Duration = Duration::from_millis(100);
 /// How long after the end of a run mail may still be on its way to a peer without arriving.
 const LINGER: Duration = Duration::from_secs(10);
 
+/// How long it may be on its way at all: what is kept for it counts for nobody any more.
+const LINGER_AT_MOST: Duration = Duration::from_mins(10);
+
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.runs.drivers.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -692,7 +702,9 @@ impl Driver {
         let runtime = Arc::clone(&self.runs.runtime);
         let mut watch_at = Some(runtime.now() + BEFORE_WATCHING);
         loop {
-            session = self.step(session).await;
+            // No session comes back from a runtime that is shutting down; the guard ends the run.
+            let Some(stepped) = self.step(session).await else { return };
+            session = stepped;
             self.publish(&session);
             self.transmit(&mut session);
             if session.outcome().is_some() {
@@ -703,6 +715,9 @@ impl Driver {
             match self.next_event(runtime.sleep_until(wake_at)).await {
                 Some(Event::Delivered(to, life)) => {
                     self.arrived(to);
+                    if self.outgoing[to].in_flight > 0 {
+                        session.excuse(to);
+                    }
                     self.note_life(to, life, watch_at.is_none());
                 }
                 Some(Event::Undeliverable(to, error)) => {
@@ -722,18 +737,18 @@ impl Driver {
     }
 
     /// Hands the session its mail and polls it; where that is heavy, away from the I/O.
-    async fn step(&mut self, mut session: Session) -> Session {
+    async fn step(&mut self, mut session: Session) -> Option<Session> {
         let mut inbox = self.live.take();
         let runtime = Arc::clone(&self.runs.runtime);
         if !session.has_joined() {
             for hello in inbox.letters.drain(..) {
                 let _ = session.handle(hello);
             }
-            session.settle();
+            session.join_if_complete();
         }
         if session.progress().expected.bytes <= self.runs.limits.heavy_bytes {
             advance(&mut session, inbox, runtime.as_ref());
-            return session;
+            return Some(session);
         }
         let slot = Arc::new(Mutex::new(None));
         let (result, clock) = (Arc::clone(&slot), Arc::clone(&runtime));
@@ -742,8 +757,7 @@ impl Driver {
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         };
         runtime.offload(Box::new(work)).await;
-        let session = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        session.expect("offloaded work has run: a session catches its protocol's panics")
+        slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn publish(&self, session: &Session) {
@@ -835,6 +849,7 @@ impl Driver {
 
     async fn linger(mut self) {
         let mut until = self.runs.runtime.now() + LINGER;
+        let at_last = self.runs.runtime.now() + LINGER_AT_MOST;
         // Watches never end by themselves; nothing but deliveries is worth lingering for.
         while self.outgoing.iter().any(|outgoing| outgoing.in_flight > 0) {
             let _ = self.live.take();
@@ -843,7 +858,7 @@ impl Driver {
                 Some(Event::Tick) => return,
                 Some(Event::Delivered(to, _)) => {
                     // A slow link that moves is no reason to hurry: others wait for what is still to come.
-                    until = self.runs.runtime.now() + LINGER;
+                    until = at_last.min(self.runs.runtime.now() + LINGER);
                     self.arrived(to);
                 }
                 Some(Event::Undeliverable(to, _)) => self.arrived(to),

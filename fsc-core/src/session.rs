@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 use crate::clock::{BoxFuture, Time};
 use crate::envelope::{Content, Envelope, Mail, Mark, Route, RunId, Tag, Topic};
 use crate::joining::{BadHello, Hello, Joined, Keys, MOST_PARTIES, PairSecret, Spec, printable, stop_key};
-use crate::keepsake::KeepsakeId;
+use crate::keepsake::{Keepsake, KeepsakeId};
 use crate::party::{Key, Memory, Outgoing, Party, Peer, Room, digest, lock};
 use crate::protocol::{Announced, Cost, Prepared, ProtocolError};
 use crate::transport::Address;
@@ -235,6 +235,8 @@ pub struct Session {
     topic: Topic,
     me: usize,
     keys: Arc<Keys>,
+    /// What my hello lists.
+    held: Vec<Option<Keepsake>>,
     seed: Zeroizing<[u8; 32]>,
     deadlines: Deadlines,
     /// My own hello stands in my place.
@@ -287,10 +289,11 @@ impl Running {
 
     /// The parties that the protocol has waited for as long as `silence`.
     fn overdue(&self, now: Time, silence: Duration) -> Vec<usize> {
-        let awaited = |link: &Option<Link>| link.as_ref().and_then(|link| link.awaited);
-        let links =
-            self.links.iter().enumerate().filter(|(_, link)| awaited(link).is_some_and(|at| now >= at + silence));
-        links.map(|(place, _)| place).collect()
+        let is_overdue = |place: &usize| {
+            let awaited = self.links[*place].as_ref().and_then(|link| link.awaited);
+            awaited.is_some_and(|since| now >= since + silence)
+        };
+        lock(&self.room).waits_for().into_iter().filter(is_overdue).collect()
     }
 }
 
@@ -306,12 +309,13 @@ impl Session {
         };
         let nonce = *blake3::keyed_hash(&seed, b"nonce").as_bytes();
         let mut hellos = vec![None; spec.parties.len()];
-        let held = held(&keys, &spec);
-        hellos[me] = Some(Hello::new(nonce, keys.public(), spec, prepared.announcement, held));
+        let held: Vec<_> = spec.parties.iter().map(|address| keys.keepsakes().held(address)).collect();
+        hellos[me] = Some(Hello::new(nonce, keys.public(), spec, prepared.announcement, names(&held)));
         let mut session = Self {
             topic,
             me,
             keys,
+            held,
             seed,
             joining_until: now + deadlines.joining,
             deadlines,
@@ -358,7 +362,7 @@ impl Session {
 
     /// Makes progress as far as the mail allows. `Ready` once, with the outcome in [`Session::outcome`].
     pub fn poll(&mut self, context: &mut Context<'_>, now: Time) -> Poll<()> {
-        self.settle();
+        self.join_if_complete();
         if let State::Running(running) = &mut self.state {
             let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
             let idle = lock(&running.room).waits_for().is_empty();
@@ -376,7 +380,7 @@ impl Session {
     }
 
     /// Joins the run if all hellos are there, without starting to compute: what that will cost is known from then on.
-    pub fn settle(&mut self) {
+    pub fn join_if_complete(&mut self) {
         self.hear_early_stops();
         if matches!(self.state, State::Joining { .. }) && self.hellos.iter().all(Option::is_some) {
             self.join();
@@ -436,6 +440,21 @@ impl Session {
     /// Ends the run, because the transport can't reach a party. The others are told.
     pub fn lose(&mut self, party: usize, why: String) {
         self.fail(RunError::Lost { party, why });
+    }
+
+    /// Gives a party its full time again, because mail of mine is still on its way to it.
+    pub fn excuse(&mut self, party: usize) {
+        if let State::Running(running) = &mut self.state
+            && let Some(Some(link)) = running.links.get_mut(party)
+        {
+            link.awaited = None;
+        }
+    }
+
+    /// Whether the others will be able to read my hello; to be asked before it is sent.
+    pub fn introduces_itself(&self) -> Result<(), BadHello> {
+        let mine = self.hellos[self.me].as_ref().map(|mine| Hello::decode(mine.encoded.clone()));
+        mine.transpose().map(drop)
     }
 
     /// Whether the party has said hello.
@@ -542,9 +561,13 @@ impl Session {
         let memory = Arc::new(self.memory(&hellos, &joined));
         let announced = Arc::new(Announced::new(me, hellos.into_iter().map(|hello| hello.announced).collect()));
         let party = Party::new(&announced, &seed, Arc::new(mask_keys), memory, Arc::clone(&room));
+        let State::Joining { cost, .. } = &self.state else { return };
+        match catch_unwind(AssertUnwindSafe(|| cost(&announced))) {
+            Ok(cost) => self.expected = cost,
+            Err(_) => return self.fail(RunError::Broken("it panicked over what was announced")),
+        }
         let ended = State::Ended(Err(RunError::Broken("it was started twice")));
-        let State::Joining { early, cost, run } = std::mem::replace(&mut self.state, ended) else { return };
-        self.expected = cost(&announced);
+        let State::Joining { early, run, .. } = std::mem::replace(&mut self.state, ended) else { return };
         self.state = State::Running(Box::new(Running { run: joined.run(), room, future: run(party), links }));
         for envelope in early {
             let _ = self.handle(envelope);
@@ -588,14 +611,14 @@ impl Session {
         let peers = hellos.iter().enumerate().map(|(place, theirs)| {
             let secret = if place == self.me { None } else { self.keys.agree(theirs.key) }?;
             let mine = &hellos[self.me];
-            let address = mine.spec.parties[place].clone();
-            let held = mine.held_for(place);
-            let both = held != KeepsakeId::NONE && held == theirs.held_for(self.me);
-            let half = both.then(|| self.keys.keepsakes().half(&address, held, theirs.key)).flatten();
-            let key = joined.pair_key(&secret, "keep", self.me.min(place), self.me.max(place));
-            let mut id = [0; 8];
-            id.copy_from_slice(&key[..8]);
-            Some(Peer { address, key: theirs.key, id: KeepsakeId(id), half })
+            let is_theirs = |mine: &&Keepsake| mine.id == theirs.held_for(self.me) && mine.peer == theirs.key;
+            Some(Peer {
+                address: mine.spec.parties[place].clone(),
+                key: theirs.key,
+                naming: joined.pair_key(&secret, "keep", self.me.min(place), self.me.max(place)),
+                listed: mine.held_for(place),
+                kept: self.held[place].as_ref().filter(is_theirs).map(|mine| (mine.id, Arc::clone(&mine.half))),
+            })
         });
         Memory::new(Arc::clone(&self.keys), peers.collect())
     }
@@ -708,10 +731,12 @@ impl Session {
     }
 }
 
-/// What a node holds for each party; nothing, if it holds nothing for any.
-fn held(keys: &Keys, spec: &Spec) -> Vec<KeepsakeId> {
-    let held: Vec<_> = spec.parties.iter().map(|address| keys.keepsakes().id(address)).collect();
-    if held.iter().all(|id| *id == KeepsakeId::NONE) { Vec::new() } else { held }
+/// The names of what is held for each party; none at all, if it is nothing for any.
+fn names(held: &[Option<Keepsake>]) -> Vec<KeepsakeId> {
+    if held.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    held.iter().map(|held| held.as_ref().map_or(KeepsakeId::NONE, |held| held.id)).collect()
 }
 
 /// The envelope belongs to another session.
@@ -833,6 +858,101 @@ mod tests {
         assert!(matches!(one.outcome(), Some(Err(RunError::Stopped { by: 0, .. }))));
         assert_eq!(told.iter().map(|envelope| envelope.route.to).collect::<Vec<_>>(), [2], "party 0 knows");
         assert!(told.iter().all(|envelope| matches!(envelope.content, Content::Stop { .. })));
+    }
+
+    /// Two parties at nodes with these keys, to their ends.
+    fn both(keys: &[Arc<Keys>], seed: u64, run: impl Fn() -> RunFn) -> [Session; 2] {
+        [0, 1].map(|me| {
+            let setup = setup(me, 2, prepared("Keep", run()), seed);
+            Session::new(Setup { keys: Arc::clone(&keys[me]), ..setup }, Time::START)
+        })
+    }
+
+    fn outcomes(mut all: [Session; 2]) -> [Outcome; 2] {
+        for _ in 0..5 {
+            let mail: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
+            (0..2).for_each(|place| pass(&mail, &mut all[usize::from(place)], place));
+        }
+        all.map(|session| session.into_outcome().expect("nothing is lost"))
+    }
+
+    /// Answers what was kept, 0 for nothing; then keeps `half`, if nothing was.
+    fn keeps(half: Option<u8>) -> RunFn {
+        Box::new(move |party| {
+            Box::pin(async move {
+                let other = 1 - party.me();
+                let kept = party.kept::<u8>(other);
+                if let (None, Some(half)) = (&kept, half) {
+                    party.keep(other, Arc::new(half));
+                }
+                Ok(Value::from(kept.map_or(0, |half| i64::from(*half))))
+            })
+        })
+    }
+
+    fn named(id: u8, keys: &[Arc<Keys>], of: usize) -> (Address, Keepsake) {
+        let keepsake = Keepsake { id: KeepsakeId([id; 8]), peer: keys[of].public(), half: Arc::new(id) };
+        (format!("sim:{of}").parse().expect("an address"), keepsake)
+    }
+
+    #[test]
+    fn what_a_run_keeps_the_next_one_finds() {
+        let keys = crate::sim::keys(2, 1);
+        let answers = |answer: i64| [0, 1].map(|_| Ok(Value::from(answer)));
+        assert_eq!(outcomes(both(&keys, 1, || keeps(Some(5)))), answers(0));
+        assert_eq!(outcomes(both(&keys, 2, || keeps(Some(6)))), answers(5));
+        let restarted = [crate::sim::keys(2, 2).swap_remove(0), Arc::clone(&keys[1])];
+        assert_eq!(outcomes(both(&restarted, 3, || keeps(Some(7)))), answers(0), "one node has forgotten");
+        assert_eq!(outcomes(both(&restarted, 4, || keeps(None))), answers(7));
+    }
+
+    #[test]
+    fn a_run_beside_this_one_does_not_change_what_it_finds() {
+        let keys = crate::sim::keys(2, 1);
+        crate::sim::acquaint(&keys, [0, 1], [7_u8, 7]);
+        let all = both(&keys, 2, || keeps(None));
+        let (address, other) = named(0, &keys, 1);
+        keys[0].keepsakes().keep(address, other, KeepsakeId::NONE);
+        assert_eq!(outcomes(all), [0, 1].map(|_| Ok(Value::from(7_i64))));
+    }
+
+    #[test]
+    fn nodes_recover_from_a_keepsake_that_only_one_of_them_has() {
+        let keys = crate::sim::keys(2, 1);
+        let (address, lonely) = named(0, &keys, 1);
+        keys[0].keepsakes().keep(
+            address,
+            Keepsake { id: KeepsakeId([0, 0, 0, 0, 0, 0, 0, 1]), ..lonely },
+            KeepsakeId::NONE,
+        );
+        for answer in [0, 5] {
+            assert_eq!(outcomes(both(&keys, 1, || keeps(Some(5)))), [0, 1].map(|_| Ok(Value::from(answer))));
+        }
+    }
+
+    #[test]
+    fn a_cost_that_panics_over_an_announcement_ends_the_run_at_all() {
+        let all = [0, 1].map(|me| {
+            let mut hasty = prepared("Cost", keeps(None));
+            hasty.announcement = if me == 1 { Value::from(u64::MAX) } else { Value::Null };
+            if me == 0 {
+                hasty.cost = Box::new(|all: &Announced| panic!("{} on purpose", all.parties()));
+            }
+            Session::new(setup(me, 2, hasty, 1), Time::START)
+        });
+        let [zero, one] = outcomes(all);
+        assert!(matches!(zero, Err(RunError::Broken(_))), "{zero:?}");
+        assert!(matches!(one, Err(RunError::Stopped { by: 0, .. }) | Ok(_)), "{one:?}");
+    }
+
+    #[test]
+    fn a_hello_that_nobody_would_read_is_known_before_it_is_sent() {
+        for announcement in [Value::Text("x".repeat(crate::joining::MOST_ANNOUNCED_BYTES)), Value::Null] {
+            let fits = announcement == Value::Null;
+            let talkative = Prepared { announcement, ..prepared("Talk", keeps(None)) };
+            let session = Session::new(setup(0, 2, talkative, 1), Time::START);
+            assert_eq!(session.introduces_itself().is_ok(), fits);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::clock::Time;
 use crate::envelope::{Content, Envelope, Topic};
 use crate::joining::Keys;
-use crate::keepsake::KeepsakeId;
+use crate::keepsake::{Keepsake, KeepsakeId};
 use crate::object::ObjectError;
 use crate::protocol::{Cost, Prepared, Protocol, prepare};
 use crate::secret::Secret;
@@ -239,7 +239,8 @@ pub fn keys(parties: usize, seed: u64) -> Vec<Arc<Keys>> {
 /// Has the simulated nodes `one` and `other` keep these halves, as if they had met in an earlier run.
 pub fn acquaint<T: Any + Send + Sync>(keys: &[Arc<Keys>], [one, other]: [usize; 2], halves: [T; 2]) {
     for ((me, peer), half) in [(one, other), (other, one)].into_iter().zip(halves) {
-        keys[me].keepsakes().keep(address(peer), KeepsakeId([1; 8]), keys[peer].public(), Arc::new(half));
+        let keepsake = Keepsake { id: KeepsakeId([1; 8]), peer: keys[peer].public(), half: Arc::new(half) };
+        keys[me].keepsakes().keep(address(peer), keepsake, KeepsakeId::NONE);
     }
 }
 

@@ -4,6 +4,7 @@
 mod common;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use fsc_core::registry::Description;
 use fsc_core::runs::Limits;
 use fsc_core::secret::Secret;
 use fsc_core::transport::{Address, Handler, Origin, Transport};
-use fsc_core::value::{Array, Value};
+use fsc_core::value::{Arguments, Array, Value};
 use fsc_protocols::sum::SecureSum;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
 use fsc_transport::{Hub, TokioRuntime};
@@ -261,6 +262,14 @@ async fn a_data_source_is_computed_on_and_never_downloaded() {
         assert_eq!(failure(soon(ledger.download()).await).code, 403);
         let copy = soon(parties.clients[0].upload(ledger.to_value()).hold()).await.unwrap().expect("a handle");
         assert_eq!(failure(soon(copy.download()).await).code, 403);
+        // Whatever a service tells again must not be a door to what may only be computed on.
+        for name in ["microprotocol", "parameters", "network"] {
+            let mut arguments: BTreeMap<&str, Value> =
+                [("microprotocol", "SecureSum".into()), ("network", parties.network(0, "door").into())].into();
+            arguments.insert(name, ledger.to_value());
+            let task = parties.simon(0).attribute("create_task").call(arguments.into_iter().collect::<Arguments>());
+            assert_eq!(failure(soon(task.attribute("invite").call(()).download()).await).code, 400, "{name}");
+        }
         for result in parties.sums("ledger", &[ledger.to_value(), 1.into()]).await {
             assert_eq!(result.unwrap(), answer(2, Value::Float(7.0)));
         }

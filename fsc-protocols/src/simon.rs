@@ -120,10 +120,10 @@ struct Task {
 
 enum State {
     Collecting(Vec<(Argument, Charge)>),
-    /// The run, and what its input counted for: that is about what the result takes, which the task holds from now on.
+    /// The run, and what its input counts for: that is about what the result takes, which the task holds from now on.
     Started {
         run: Run,
-        _charges: Vec<Charge>,
+        _charge: Charge,
     },
 }
 
@@ -243,12 +243,13 @@ impl Task {
         };
         let parties = self.network.nodes.len();
         self.environment.policy.may_compute(principal, self.protocol.name(), parties)?;
-        let (pieces, charges) = std::mem::take(pieces).into_iter().unzip();
-        let submission =
-            Submission { data: joined(pieces)?, parameters: self.parameters.clone(), parties, me: self.network.myself };
+        // What counted as it came counts anew, as what it is: a data source's data, too, and not the source.
+        let data = joined(std::mem::take(pieces).into_iter().map(|(piece, _)| piece).collect())?;
+        let charge = self.ledger.charge(&self.owner, value_size(&data))?;
+        let submission = Submission { data, parameters: self.parameters.clone(), parties, me: self.network.myself };
         let prepared = self.protocol.prepare(submission)?;
         let run = self.environment.runs.start(principal, prepared, self.network.clone())?;
-        *state = State::Started { run, _charges: charges };
+        *state = State::Started { run, _charge: charge };
         Ok(())
     }
 

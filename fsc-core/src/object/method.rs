@@ -125,12 +125,7 @@ impl Parameter for Argument {
 
 impl Parameter for Value {
     fn take(bound: &mut Bound, name: &'static str) -> Result<Self, ObjectError> {
-        match bound.required(name)? {
-            Argument::Value(value) => Ok(value),
-            Argument::Object(object) => {
-                Err(ObjectError::argument(name, format!("must be a value, and a {} is none", object.kind())))
-            }
-        }
+        bound.value(name)
     }
 }
 

@@ -109,7 +109,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a batch of mail (413).
     pub mail: usize,
-    /// Bytes of all bodies that are being read at a time (503); one that is alone is bounded by `body` or `mail` only.
+    /// Bytes of all clients' bodies that are being read at a time, and as many of mail (503); one body that is alone is
+    /// bounded by `body` or `mail` only.
     pub bodies: usize,
     /// How deep and how many the values in a body may be (400).
     pub values: value::Limits,

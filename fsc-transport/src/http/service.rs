@@ -38,8 +38,10 @@ pub(super) struct Service {
     access: Access,
     origins: Origins,
     pub(super) limits: Limits,
-    /// For the bodies of all connections.
+    /// For the bodies of all clients.
     space: Space,
+    /// For all mail, so that clients can't keep it out.
+    mail_space: Space,
     /// The answer to a list, in JSON and CBOR. It never changes.
     list: [Bytes; 2],
 }
@@ -89,8 +91,9 @@ impl Service {
     pub(super) fn new(config: ServerConfig, handler: Arc<dyn Handler>) -> Self {
         let list = codec::answer_to_value(&Answer::List(handler.list().to_vec()));
         let list = [Format::Json, Format::Cbor].map(|format| format.to_vec(&list).into());
-        let space = Space::new(config.limits.bodies);
-        Self { handler, access: config.access, origins: config.origins, limits: config.limits, space, list }
+        let [space, mail_space] = [(); 2].map(|()| Space::new(config.limits.bodies));
+        let ServerConfig { access, origins, limits, .. } = config;
+        Self { handler, access, origins, limits, space, mail_space, list }
     }
 
     /// Answers a plain request for the list, which is what takes no waiting and is asked most; leaves the others.
@@ -240,7 +243,8 @@ impl Exchange<'_> {
             return Err(media::unsupported().into());
         }
         self.service.handler.admits(self.caller.origin)?;
-        let (batch, _room) = self.read(body, self.service.limits.mail).await?;
+        let Service { limits, mail_space, .. } = self.service;
+        let (batch, _room) = intake::collect(body, limits.mail, mail_space, Some(self.pace())).await?;
         let life = self.service.handler.mail(self.caller.origin, batch)?;
         Ok(reply(media::OCTETS, Content::Whole(Bytes::copy_from_slice(&life.0))))
     }

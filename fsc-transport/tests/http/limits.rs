@@ -36,6 +36,29 @@ async fn oversized_bodies_are_refused_whether_announced_or_not() {
 }
 
 #[tokio::test]
+async fn bodies_together_have_a_bound_and_clients_can_not_keep_mail_out() {
+    let server = with_limits(Limits { bodies: 1000, ..Limits::default() }).await;
+    let mut hoarder = server.connect().await;
+    let half = format!("PUT /representations HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\n{}", "x".repeat(999));
+    hoarder.tcp.write_all(half.as_bytes()).await.unwrap();
+    let body = r#"{"args":["ab"]}"#;
+    let refused = async {
+        while server.ask(&request("PUT", "/representations", body)).await.status != 503 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, refused).await.expect("the hoarder's body is being read");
+    assert_eq!(server.ask(&with_headers("POST", "/mail", "", "mail")).await.status, 200);
+    drop(hoarder);
+    let served = async {
+        while server.ask(&request("PUT", "/representations", body)).await.status != 200 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, served).await.expect("what was read of a broken body takes no room");
+}
+
+#[tokio::test]
 async fn refusal_is_heard_by_a_client_that_is_still_sending() {
     let server = with_limits(Limits { body: 1000, ..Limits::default() }).await;
     let body = "x".repeat(20 << 20);
