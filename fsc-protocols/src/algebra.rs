@@ -1,4 +1,5 @@
-//! What shares are made of: rings, and the encoding of numbers into them.
+//! What shares are made of: rings and bits, and the encoding of numbers into them.
 
+pub mod bits;
 pub mod fixed;
 pub mod ring;
