@@ -53,6 +53,19 @@ impl BitTriples {
     pub fn is_empty(&self) -> bool {
         self.a.is_empty()
     }
+
+    /// Those from `start` on, `length` of them. They are to be used in place of these, not besides.
+    pub(crate) fn slice(&self, start: usize, length: usize) -> Self {
+        let slices = |all: &[Bits]| all.iter().map(|bits| bits.slice(start, length)).collect();
+        Self { a: self.a.slice(start, length), b: slices(&self.b), c: slices(&self.c) }
+    }
+
+    /// Puts others behind them, of the same width.
+    pub(crate) fn append(&mut self, others: Self) {
+        self.a.push_bits(&others.a);
+        let more = others.b.iter().chain(&others.c);
+        self.b.iter_mut().chain(&mut self.c).zip(more).for_each(|(bits, more)| bits.push_bits(more));
+    }
 }
 
 /// Which way a computation takes: `parameters.preprocessing`, public and equal at all parties.
