@@ -20,6 +20,7 @@
 pub mod algebra;
 pub mod circuit;
 pub mod preprocessing;
+pub mod data;
 pub mod services;
 pub mod sharing;
 pub mod simon;
