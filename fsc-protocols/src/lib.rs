@@ -19,8 +19,13 @@
 
 pub mod algebra;
 pub mod circuit;
-pub mod preprocessing;
 pub mod data;
+pub mod kth_element;
+pub mod median;
+pub mod minimum_maximum;
+pub mod order;
+pub mod preprocessing;
+pub mod search;
 pub mod services;
 pub mod sharing;
 pub mod simon;
@@ -51,6 +56,9 @@ macro_rules! catalogue {
 
 catalogue! {
     protocols {
+        KTH_ELEMENT: kth_element::KthElement;
+        MINIMUM_MAXIMUM: minimum_maximum::MinimumMaximum;
+        SECURE_MEDIAN: median::SecureMedian;
         SECURE_SUM: sum::SecureSum;
     }
     services {
