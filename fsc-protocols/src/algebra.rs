@@ -2,3 +2,4 @@
 
 pub mod fixed;
 pub mod ring;
+pub mod transpose;
