@@ -18,7 +18,10 @@
 //! nobody mentions, such a program calls [`link`] once; static libraries need it, others do no harm with it.
 
 pub mod algebra;
+pub mod circuit;
+pub mod data;
 pub mod ot;
+pub mod preprocessing;
 pub mod services;
 pub mod sharing;
 pub mod simon;
