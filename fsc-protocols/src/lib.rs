@@ -24,6 +24,8 @@ pub mod kth_element;
 pub mod median;
 pub mod minimum_maximum;
 pub mod order;
+pub mod ot;
+pub mod preprocessing;
 pub mod preprocessing;
 pub mod search;
 pub mod services;

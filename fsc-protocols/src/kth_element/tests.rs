@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use fsc_core::joining::Keys;
 use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, Report, simulate};
@@ -7,6 +10,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::order::{of_float, of_integer};
+use crate::ot;
 use crate::preprocessing::Source;
 use crate::search::testing::{self, Seen, recorded, results, value};
 use crate::sum::Kind;
@@ -17,7 +21,7 @@ impl Lawful for KthElement {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
         let kind = if rng.random_bool(0.2) { Kind::Float64 } else { Kind::Int64 };
         let missing = if rng.random() { Missing::Omit } else { Missing::Error };
-        let options = Options { kind, missing, preprocessing: Source::Dealer(rng.random_range(0..parties)) };
+        let options = Options { kind, missing, preprocessing: testing::source(rng, parties) };
         let [lower, upper] = match kind {
             Kind::Float64 => options.range(),
             Kind::Int64 => [rng.random_range(-5..1), rng.random_range(1..30)].map(of_integer),
@@ -38,6 +42,10 @@ impl Lawful for KthElement {
             Column { numbers, omitted }
         };
         (0..parties).map(&mut column).collect()
+    }
+
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
 
     fn is_right(params: &Params, inputs: &[Column<u64>], result: &Value) -> bool {

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use fsc_core::joining::Keys;
 use fsc_core::laws::Lawful;
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, simulate};
@@ -7,6 +10,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::order::{of_float, of_integer};
+use crate::ot;
 use crate::preprocessing::Source;
 use crate::search::testing::{self, Seen, recorded, results, value};
 
@@ -16,7 +20,7 @@ impl Lawful for SecureMedian {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Options {
         let kind = if rng.random() { Kind::Float64 } else { Kind::Int64 };
         let missing = if rng.random() { Missing::Omit } else { Missing::Error };
-        Options { kind, missing, preprocessing: Source::Dealer(rng.random_range(0..parties)) }
+        Options { kind, missing, preprocessing: testing::source(rng, parties) }
     }
 
     /// Any number of numbers at each party, and one at least in all.
@@ -32,6 +36,10 @@ impl Lawful for SecureMedian {
             Column { numbers, omitted }
         };
         (0..parties).map(&mut column).collect()
+    }
+
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
 
     fn is_right(params: &Options, inputs: &[Column<u64>], result: &Value) -> bool {

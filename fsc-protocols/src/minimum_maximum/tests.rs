@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use fsc_core::joining::Keys;
 use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, simulate};
@@ -7,6 +10,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::order::{of_float, of_integer};
+use crate::ot;
 use crate::search::testing::{self, Seen, recorded, results, value};
 use crate::sum::Kind;
 
@@ -16,7 +20,7 @@ impl Lawful for MinimumMaximum {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Options {
         let kind = if rng.random() { Kind::Float64 } else { Kind::Int64 };
         let missing = if rng.random() { Missing::Omit } else { Missing::Error };
-        Options { kind, missing, preprocessing: Source::Dealer(rng.random_range(0..parties)) }
+        Options { kind, missing, preprocessing: testing::source(rng, parties) }
     }
 
     /// A party in three has nothing, but the last.
@@ -33,6 +37,10 @@ impl Lawful for MinimumMaximum {
             Own { extremes, samples: u64::from(is_there) * rng.random_range(2..9), omitted }
         };
         (0..parties).map(&mut own).collect()
+    }
+
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
 
     fn is_right(params: &Options, inputs: &[Own], result: &Value) -> bool {
@@ -193,6 +201,10 @@ impl Lawful for Broadcasts {
 
     fn inputs(rng: &mut ChaCha20Rng, params: &Options, parties: usize) -> Vec<Own> {
         MinimumMaximum::inputs(rng, params, parties)
+    }
+
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
 
     fn is_right(_: &Options, _: &[Own], _: &Value) -> bool {

@@ -98,3 +98,8 @@ pub(crate) fn float(rng: &mut ChaCha20Rng) -> f64 {
         _ => std::iter::repeat_with(|| f64::from_bits(rng.random())).find(|number| number.is_finite()).unwrap_or(0.0),
     }
 }
+
+/// Oblivious transfer, or any party as a dealer.
+pub(crate) fn source(rng: &mut ChaCha20Rng, parties: usize) -> Source {
+    if rng.random() { Source::Oblivious } else { Source::Dealer(rng.random_range(0..parties)) }
+}
