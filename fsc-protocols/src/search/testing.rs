@@ -99,7 +99,7 @@ pub(crate) fn float(rng: &mut ChaCha20Rng) -> f64 {
     }
 }
 
-/// Oblivious transfer, or any party as a dealer.
+/// Oblivious transfer, now and then, since it takes most of the time; or any party as a dealer.
 pub(crate) fn source(rng: &mut ChaCha20Rng, parties: usize) -> Source {
-    if rng.random() { Source::Oblivious } else { Source::Dealer(rng.random_range(0..parties)) }
+    if rng.random_bool(0.5 / parties as f64) { Source::Oblivious } else { Source::Dealer(rng.random_range(0..parties)) }
 }
