@@ -40,8 +40,12 @@ pub(crate) fn compare(report: &Report, parties: usize, predicted: &[Seen]) -> Re
     Ok(())
 }
 
-fn xor(sum: Vec<u8>, message: &Bytes) -> Vec<u8> {
-    if sum.len() != message.len() { Vec::new() } else { sum.iter().zip(message).map(|(a, b)| a ^ b).collect() }
+fn xor(mut sum: Vec<u8>, message: &Bytes) -> Vec<u8> {
+    if sum.len() != message.len() {
+        return Vec::new();
+    }
+    sum.iter_mut().zip(message).for_each(|(sum, byte)| *sum ^= byte);
+    sum
 }
 
 fn plus(mut sums: Vec<u128>, message: &Bytes) -> Vec<u128> {
