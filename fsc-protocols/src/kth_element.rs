@@ -21,10 +21,21 @@
 //!
 //! # Wire
 //!
-//! One round for the counts, in elements of 16 bytes. After preprocessing, which makes all triples at once, 8 rounds and
-//! one for each carry-save level (n > 2) prepare the masks of 15 sums a step. A step takes one round of 8 · 15 bytes, ⌈log₂ d⌉
-//! for the comparison of d digits (d = 8 for up to four parties, 9 for up to 64), and one that opens 15 bits: 5 rounds a
-//! step for up to four parties, and ⌈bits/4⌉ steps, 16 for floats within any bounds.
+//! To each other party, after preprocessing and joining, with s = 15 · steps sums of L bits and ⌈·⌉ of bytes (L = 32 for up
+//! to four parties, 36 for up to 64, so that their counts fit):
+//!
+//! ```text
+//!   counts       1 round                                      16 · 2, or 16 · 3 with omitted ones
+//!   masks        a round for each carry-save level (n > 2)    ⌈2 L s ⌊terms/3⌋ / 8⌉
+//!                1 + ⌈log₂ L⌉ rounds                          ⌈2 L s / 8⌉, then ⌈3 s · (half of L) / 8⌉ each, for L = 32
+//!                2 rounds                                     ⌈L s / 8⌉, ⌈3 L s / 8⌉
+//!   each step    1 round                                      8 · 15
+//!                ⌈log₂ (L/4)⌉ rounds                          ⌈3 · 15 · pairs / 8⌉, the last ⌈2 · 15 / 8⌉
+//!                1 round                                      ⌈15 / 8⌉
+//! ```
+//!
+//! There are ⌈bits/4⌉ steps, 16 for floats within any wide bounds: for two parties 89 rounds and 15,568 bytes. All triples are
+//! made at once, before: 152 for each sum (32 more for each term beyond two), and 7 for its sign.
 //!
 //! # Differences from the reference
 //!

@@ -21,9 +21,10 @@
 //!
 //! # Wire
 //!
-//! One round for the counts; for each level of the tournament, with p pairs and so 2p comparisons of 64 bits, seven rounds of
-//! 2p · (64, 127 − 63 …) bits as `compare::greater_size` has it, and one of 2p · 88 bits; and one that opens 128 bits. For
-//! two parties that are 10 rounds, for three or four 18. Preprocessing comes first: 2p · 149 triples a level, at once.
+//! To each other party, after joining: one round of 16 bytes for the count (32 with omitted ones). For each level of the
+//! tournament, with p pairs of parties and m = 2p pairs of numbers, seven rounds of ⌈128m/8⌉, ⌈96m/8⌉, ⌈48m/8⌉, ⌈24m/8⌉,
+//! ⌈12m/8⌉, ⌈6m/8⌉ and ⌈2m/8⌉ bytes compare them, and one of ⌈88m/8⌉ chooses. One round of 16 bytes opens the result: 10
+//! rounds for two parties, 18 for three or four. All triples, 149m a level, are made at once before the tournament.
 //!
 //! # Differences from the reference
 //!
