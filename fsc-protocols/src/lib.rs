@@ -18,11 +18,14 @@
 //! nobody mentions, such a program calls [`link`] once; static libraries need it, others do no harm with it.
 
 pub mod algebra;
+pub mod bivariate;
 pub mod data;
+mod moments;
 pub mod services;
 pub mod sharing;
 pub mod simon;
 pub mod sum;
+pub mod univariate;
 
 /// The one list of what this crate offers: it expands to the registries' elements, to [`link`], and to their names.
 macro_rules! catalogue {
@@ -50,6 +53,8 @@ macro_rules! catalogue {
 catalogue! {
     protocols {
         SECURE_SUM: sum::SecureSum;
+        STATISTICS_BIVARIATE: bivariate::StatisticsBivariate;
+        STATISTICS_UNIVARIATE: univariate::StatisticsUnivariate;
     }
     services {
         SIMON: "Simon", simon;
