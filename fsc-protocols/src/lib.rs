@@ -19,8 +19,10 @@
 
 pub mod algebra;
 pub mod bivariate;
+pub mod circuit;
 pub mod data;
 mod moments;
+pub mod preprocessing;
 pub mod services;
 pub mod sharing;
 pub mod simon;
