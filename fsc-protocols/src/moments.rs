@@ -17,6 +17,8 @@ use crate::sharing::masks;
 pub(crate) mod extremes;
 pub(crate) mod kernel;
 pub(crate) mod results;
+#[cfg(test)]
+pub(crate) mod vectors;
 
 /// A power of two, to divide by.
 #[derive(Clone, Copy)]
