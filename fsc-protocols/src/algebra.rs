@@ -4,3 +4,4 @@ pub mod bits;
 pub mod double;
 pub mod fixed;
 pub mod ring;
+pub mod transpose;

@@ -21,8 +21,14 @@ pub mod algebra;
 pub mod bivariate;
 pub mod circuit;
 pub mod data;
+pub mod kth_element;
+pub mod median;
+pub mod minimum_maximum;
 mod moments;
+pub mod order;
+pub mod ot;
 pub mod preprocessing;
+pub mod search;
 pub mod services;
 pub mod sharing;
 pub mod simon;
@@ -54,6 +60,9 @@ macro_rules! catalogue {
 
 catalogue! {
     protocols {
+        KTH_ELEMENT: kth_element::KthElement;
+        MINIMUM_MAXIMUM: minimum_maximum::MinimumMaximum;
+        SECURE_MEDIAN: median::SecureMedian;
         SECURE_SUM: sum::SecureSum;
         STATISTICS_BIVARIATE: bivariate::StatisticsBivariate;
         STATISTICS_UNIVARIATE: univariate::StatisticsUnivariate;

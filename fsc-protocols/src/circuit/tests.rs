@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use fsc_core::joining::Keys;
 use fsc_core::laws::Lawful;
 use fsc_core::object::ObjectError;
 use fsc_core::protocol::{Announced, Protocol, Security, Submission};
@@ -10,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::circuit::sign::Signs;
+use crate::ot;
 use crate::preprocessing::{Dealer, Preprocessing};
+use crate::search::testing::source;
 
 /// Every building block by itself, on numbers that the parties have XOR shares of, or terms of.
 struct Blocks;
@@ -94,7 +99,7 @@ impl Lawful for Blocks {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
         let block = BLOCKS[rng.random_range(0..BLOCKS.len())];
         let width = if let Block::Sign = block { rng.random_range(1..=48) } else { rng.random_range(1..=64) };
-        Params { block, width, count: rng.random_range(2..12), source: Source::Dealer(rng.random_range(0..parties)) }
+        Params { block, width, count: rng.random_range(2..12), source: source(rng, parties) }
     }
 
     fn inputs(rng: &mut ChaCha20Rng, params: &Params, parties: usize) -> Vec<Vec<u64>> {
@@ -118,6 +123,10 @@ impl Lawful for Blocks {
             }
         }
         inputs
+    }
+
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
 
     fn is_right(params: &Params, inputs: &[Vec<u64>], result: &Value) -> bool {
