@@ -14,7 +14,8 @@
 //! ```
 //!
 //! The data of a party is a list of pairs, or an array of two columns; a party may have none, as long as some other party has.
-//! `parameters.missing` says what becomes of pairs with `null` ([`data`](crate::data)).
+//! `parameters.missing` says what becomes of pairs with `null` ([`data`](crate::data)), `parameters.preprocessing` where the
+//! comparisons' correlated randomness comes from ([`Source`]).
 //!
 //! # Results
 //!
@@ -37,7 +38,8 @@
 //!
 //! # Security
 //!
-//! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party. The masks' keys come from the links' secrets:
+//! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party, unless the
+//! parameters name a dealer. The masks' keys come from the links' secrets:
 //! on links that are not sealed this protects against passive listeners only.
 //!
 //! # Leakage
@@ -68,10 +70,11 @@ use serde::Serialize;
 
 use crate::algebra::double::{Double, exponent, power_of_two};
 use crate::data::{self, Missing, Pairs};
-use crate::moments::extremes;
+use crate::minimum_maximum::{extremes, extremes_cost};
 use crate::moments::kernel::{FRACTION_BITS, fixed, products, range, sums};
 use crate::moments::results::{Results, only_if};
 use crate::moments::{self, NO_NUMBERS, Scale, check_sums, contradiction, cost_of_sums, open_sums};
+use crate::preprocessing::Source;
 pub use crate::univariate::Params;
 
 /// The protocol; see the module's documentation.
@@ -112,6 +115,7 @@ impl Protocol for StatisticsBivariate {
             "for x and y each, the binary exponents of the largest magnitude and of the largest deviation from the mean",
             "the variances, and sums to a resolution of 2^-90, of which the results are roundings",
             "what follows from the results: for two parties, the other's sums",
+            "everything, to a dealer that the parameters name",
         ],
         paper: "Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning, CCS 2017, section 4; \
                 Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983",
@@ -122,7 +126,7 @@ impl Protocol for StatisticsBivariate {
     type Output = Moments;
 
     fn admit(submission: Submission) -> Result<(Params, Pairs), ObjectError> {
-        let params = Params::read(submission.parameters)?;
+        let params = Params::read(submission.parameters, submission.parties)?;
         let pairs: Pairs = data::table(submission.data, params.missing)?;
         moments::check_count(pairs.rows(), submission.parties)?;
         Ok((params, pairs))
@@ -130,7 +134,7 @@ impl Protocol for StatisticsBivariate {
 
     fn cost(params: &Params, all: &Announced) -> Cost {
         let first = 3 + usize::from(params.missing == Missing::Omit);
-        let exponents = extremes::cost(all.parties(), 2);
+        let exponents = extremes_cost(params.preprocessing, all.parties(), 2);
         exponents + cost_of_sums(all.parties(), first) + exponents + cost_of_sums(all.parties(), 3)
     }
 
@@ -141,10 +145,11 @@ impl Protocol for StatisticsBivariate {
     async fn run(party: &mut Party, params: Params, input: Secret<Pairs>) -> Result<Moments, ProtocolError> {
         let Pairs { columns, omitted } = input.into_inner();
         let omitted = (params.missing == Missing::Omit).then_some(omitted);
-        let magnitudes = pooled_exponents(party, columns.each_ref().map(|column| magnitude(column))).await?;
+        let magnitudes =
+            pooled_exponents(party, params.preprocessing, columns.each_ref().map(|column| magnitude(column))).await?;
         let opened = open_sums(party, first_terms(&columns, magnitudes, omitted)).await?;
         let mut moments = Moments::begin(magnitudes, &opened)?;
-        let deviations = pooled_exponents(party, moments.largest_deviations(&columns)).await?;
+        let deviations = pooled_exponents(party, params.preprocessing, moments.largest_deviations(&columns)).await?;
         for (spread, deviation) in moments.columns.iter_mut().zip(deviations) {
             spread.deviation = deviation;
         }
@@ -156,10 +161,14 @@ impl Protocol for StatisticsBivariate {
 }
 
 /// The largest of all parties' exponents, of x and of y each, by their codes; a party that has no numbers has none.
-async fn pooled_exponents(party: &mut Party, own: [Option<u64>; 2]) -> Result<[Option<i32>; 2], ProtocolError> {
+async fn pooled_exponents(
+    party: &mut Party,
+    source: Source,
+    own: [Option<u64>; 2],
+) -> Result<[Option<i32>; 2], ProtocolError> {
     // The largest alone is asked for: as the least, everybody enters the same.
     let codes = own.map(|code| code.map(|code| (0, code)));
-    let pooled = extremes::extremes(party, &codes).await?;
+    let pooled = extremes(party, source, &codes).await?;
     let [Some((_, of_x)), Some((_, of_y))] = pooled[..] else { return Err(NO_NUMBERS) };
     Ok([decode(of_x)?, decode(of_y)?])
 }

@@ -14,7 +14,6 @@ use crate::algebra::double::{Double, exponent, power_of_two};
 use crate::moments::kernel::{FRACTION_BITS, MAX_SAMPLES};
 use crate::sharing::masks;
 
-pub(crate) mod extremes;
 pub(crate) mod kernel;
 pub(crate) mod results;
 #[cfg(test)]

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! The data of a party is a list or an array of numbers, or a single number; a party may have none, as long as some other party has.
-//! `parameters.missing` says what becomes of `null` ([`data`](crate::data)).
+//! `parameters.missing` says what becomes of `null` ([`data`](crate::data)), `parameters.preprocessing` where the comparisons'
+//! correlated randomness comes from ([`Source`]).
 //!
 //! # Results
 //!
@@ -42,7 +43,8 @@
 //!
 //! # Security
 //!
-//! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party. The masks' keys come from the links' secrets:
+//! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party, unless the
+//! parameters name a dealer. The masks' keys come from the links' secrets:
 //! on links that are not sealed this protects against passive listeners only.
 //!
 //! # Leakage
@@ -75,10 +77,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::algebra::double::{Double, exponent, ldexp, power_of_two, two_sum};
 use crate::data::{self, Column, Missing};
-use crate::moments::extremes::{self, code, number};
+use crate::minimum_maximum::{extremes, extremes_cost};
 use crate::moments::kernel::{FRACTION_BITS, LOGARITHM_BITS, Lanes, logarithms, range, sums};
 use crate::moments::results::{Results, only_if};
 use crate::moments::{self, NO_NUMBERS, Scale, check_sums, contradiction, cost_of_sums, open_sums};
+use crate::order::{of_float, to_float};
+use crate::preprocessing::Source;
 
 /// The protocol; see the module's documentation.
 pub struct StatisticsUnivariate;
@@ -89,6 +93,8 @@ pub struct StatisticsUnivariate;
 pub struct Params {
     /// What becomes of missing numbers.
     pub missing: Missing,
+    /// Where the comparisons' correlated randomness comes from.
+    pub preprocessing: Source,
 }
 
 /// What every party learns: all that is opened. [`Protocol::present`] makes the statistics of it.
@@ -122,6 +128,7 @@ impl Protocol for StatisticsUnivariate {
         leakage: &[
             "sums to a resolution of 2^-90, of which the results are roundings",
             "what follows from the results: for two parties, the other's moments and extremes",
+            "everything, to a dealer that the parameters name",
         ],
         paper: "Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning, CCS 2017, section 4; \
                 Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983",
@@ -132,7 +139,7 @@ impl Protocol for StatisticsUnivariate {
     type Output = Moments;
 
     fn admit(submission: Submission) -> Result<(Params, Column<f64>), ObjectError> {
-        let params = Params::read(submission.parameters)?;
+        let params = Params::read(submission.parameters, submission.parties)?;
         let column = data::floats(submission.data, params.missing)?;
         moments::check_count(column.numbers.len(), submission.parties)?;
         Ok((params, column))
@@ -140,7 +147,9 @@ impl Protocol for StatisticsUnivariate {
 
     fn cost(params: &Params, all: &Announced) -> Cost {
         let first = 4 + usize::from(params.missing == Missing::Omit);
-        extremes::cost(all.parties(), 1) + cost_of_sums(all.parties(), first) + cost_of_sums(all.parties(), 5)
+        extremes_cost(params.preprocessing, all.parties(), 1)
+            + cost_of_sums(all.parties(), first)
+            + cost_of_sums(all.parties(), 5)
     }
 
     fn present(output: Moments) -> Result<Value, ConvertError> {
@@ -149,7 +158,7 @@ impl Protocol for StatisticsUnivariate {
 
     async fn run(party: &mut Party, params: Params, input: Secret<Column<f64>>) -> Result<Moments, ProtocolError> {
         let Column { numbers, omitted } = input.into_inner();
-        let pooled = pooled_range(party, &numbers).await?;
+        let pooled = pooled_range(party, params.preprocessing, &numbers).await?;
         let omitted = (params.missing == Missing::Omit).then_some(omitted);
         let opened = open_sums(party, first_terms(&numbers, pooled, omitted)).await?;
         let mut moments = Moments::begin(pooled, &opened)?;
@@ -162,18 +171,21 @@ impl Protocol for StatisticsUnivariate {
 
 impl Params {
     /// `parameters`, as clients write them.
-    pub(crate) fn read(parameters: Value) -> Result<Self, ObjectError> {
+    pub(crate) fn read(parameters: Value, parties: usize) -> Result<Self, ObjectError> {
         let parameters = if parameters == Value::Null { Value::Map([].into()) } else { parameters };
-        from_value(parameters).map_err(|error| ObjectError::argument("parameters", error.to_string()))
+        let params: Self =
+            from_value(parameters).map_err(|error| ObjectError::argument("parameters", error.to_string()))?;
+        params.preprocessing.check(parties)?;
+        Ok(params)
     }
 }
 
 /// The extremes of all parties' numbers.
-async fn pooled_range(party: &mut Party, numbers: &[f64]) -> Result<(f64, f64), ProtocolError> {
-    let own = range(numbers).map(|(least, greatest)| (code(least), code(greatest)));
-    let pooled = extremes::extremes(party, &[own]).await?;
+async fn pooled_range(party: &mut Party, source: Source, numbers: &[f64]) -> Result<(f64, f64), ProtocolError> {
+    let own = range(numbers).map(|(least, greatest)| (of_float(least), of_float(greatest)));
+    let pooled = extremes(party, source, &[own]).await?;
     let (least, greatest) = pooled.into_iter().next().flatten().ok_or(NO_NUMBERS)?;
-    let (least, greatest) = (number(least), number(greatest));
+    let (least, greatest) = (to_float(least), to_float(greatest));
     let plausible = least.is_finite() && greatest.is_finite() && least <= greatest;
     if plausible { Ok((least, greatest)) } else { Err(contradiction()) }
 }

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use fsc_core::joining::Keys;
 use fsc_core::laws::Lawful;
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, simulate};
@@ -7,12 +10,15 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::moments::vectors::{self, cases, computed, recorded};
+use crate::ot;
+use crate::search::testing;
 
 protocol_laws!(StatisticsBivariate, docs: "../bivariate.rs", parties: 2..=7);
 
 impl Lawful for StatisticsBivariate {
-    fn params(rng: &mut ChaCha20Rng, _: usize) -> Params {
-        Params { missing: if rng.random() { Missing::Omit } else { Missing::Error }, ..Params::default() }
+    fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
+        let missing = if rng.random() { Missing::Omit } else { Missing::Error };
+        Params { missing, preprocessing: testing::source(rng, parties) }
     }
 
     /// Integers about means that may be large; one party may have none.
@@ -25,6 +31,10 @@ impl Lawful for StatisticsBivariate {
         };
         let pairs = |place: usize| Pairs { columns: pairs(1 - place.min(1)), omitted: place as u64 };
         (0..parties).map(pairs).collect()
+    }
+
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
 
     fn is_right(params: &Params, inputs: &[Pairs], result: &Value) -> bool {

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use fsc_core::joining::Keys;
 use fsc_core::laws::Lawful;
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, simulate};
@@ -8,12 +11,15 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::moments::vectors::{self, cases, computed, million, recorded};
+use crate::ot;
+use crate::search::testing;
 
 protocol_laws!(StatisticsUnivariate, docs: "../univariate.rs", parties: 2..=7);
 
 impl Lawful for StatisticsUnivariate {
-    fn params(rng: &mut ChaCha20Rng, _: usize) -> Params {
-        Params { missing: if rng.random() { Missing::Omit } else { Missing::Error }, ..Params::default() }
+    fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
+        let missing = if rng.random() { Missing::Omit } else { Missing::Error };
+        Params { missing, preprocessing: testing::source(rng, parties) }
     }
 
     /// Integers about a mean that may be large, of both signs or of one; one party in four has none.
@@ -24,6 +30,10 @@ impl Lawful for StatisticsUnivariate {
             (0..count).map(|_| f64::from(mean + rng.random_range(-200..200))).collect()
         };
         (0..parties).map(|place| Column { numbers: numbers(1 - place.min(1)), omitted: place as u64 }).collect()
+    }
+
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
 
     fn is_right(params: &Params, inputs: &[Column<f64>], result: &Value) -> bool {
