@@ -3,11 +3,13 @@
 //! ```text
 //!   services     Simon: compute, create_task, join_task     Barrier  Broadcast  KeyValueStorage
 //!                  │ by name
-//!   protocols    SecureSum
+//!   protocols    SecureSum  MinimumMaximum  KthElement  SecureMedian
 //!                  │
-//!   sharing      additive shares, pairwise masks
+//!   circuit      products of shared bits, comparisons, signs of sums      preprocessing  triples, by OT or a dealer
 //!                  │
-//!   algebra      Z/2^64, Z/2^128, fixed point
+//!   sharing      additive and binary shares, pairwise masks
+//!                  │
+//!   algebra      Z/2^64, Z/2^128, fixed point, bits
 //! ```
 //!
 //! * [`algebra`]: exact arithmetic that shares live in; [`sharing`]: how a secret becomes shares.

@@ -148,7 +148,7 @@ impl Lawful for Blocks {
     }
 }
 
-protocol_laws!(Blocks, docs: "../sum.rs", parties: 2..=5);
+protocol_laws!(Blocks, docs: "../circuit.rs", parties: 2..=5);
 
 fn every_block(count: usize) -> impl Iterator<Item = Params> {
     BLOCKS.into_iter().map(move |block| Params { block, width: 8, count, source: Source::Dealer(2) })

@@ -100,7 +100,7 @@ fn what_makes_no_sense_is_refused_by_position() {
         (r#"[{"minimum": 2, "maximum": 1}]"#, "position 0 has a minimum above its maximum"),
         (r#"[{"minimum": 2, "maximum": 3, "mean": 2}]"#, "position 0 has an unknown entry \"mean\""),
         (r#"[{"minimum": 2, "maximum": [3]}]"#, "in the record at position 0"),
-        (r#"[1, null]"#, "null at position 1"),
+        ("[1, null]", "null at position 1"),
         (r#"[1, "two"]"#, "a text at position 1"),
     ] {
         let error = admit(data, "null").expect_err(data);

@@ -40,8 +40,12 @@ pub(crate) fn compare(report: &Report, parties: usize, predicted: &[Seen]) -> Re
     Ok(())
 }
 
-fn xor(sum: Vec<u8>, message: &Bytes) -> Vec<u8> {
-    if sum.len() != message.len() { Vec::new() } else { sum.iter().zip(message).map(|(a, b)| a ^ b).collect() }
+fn xor(mut sum: Vec<u8>, message: &Bytes) -> Vec<u8> {
+    if sum.len() != message.len() {
+        return Vec::new();
+    }
+    sum.iter_mut().zip(message).for_each(|(sum, byte)| *sum ^= byte);
+    sum
 }
 
 fn plus(mut sums: Vec<u128>, message: &Bytes) -> Vec<u128> {
@@ -99,7 +103,7 @@ pub(crate) fn float(rng: &mut ChaCha20Rng) -> f64 {
     }
 }
 
-/// Oblivious transfer, or any party as a dealer.
+/// Oblivious transfer, now and then, since it takes most of the time; or any party as a dealer.
 pub(crate) fn source(rng: &mut ChaCha20Rng, parties: usize) -> Source {
-    if rng.random() { Source::Oblivious } else { Source::Dealer(rng.random_range(0..parties)) }
+    if rng.random_bool(0.5 / parties as f64) { Source::Oblivious } else { Source::Dealer(rng.random_range(0..parties)) }
 }
