@@ -41,6 +41,7 @@ use softspoken::{CORRECTION, ExtensionError, ReceiverSeeds, SenderSeeds};
 
 pub mod base;
 pub mod hash;
+pub mod product;
 pub mod random;
 pub mod softspoken;
 

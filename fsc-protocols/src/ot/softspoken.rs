@@ -152,6 +152,14 @@ pub(super) fn deal(rng: &mut impl CryptoRng) -> (SenderSeeds, ReceiverSeeds) {
     (SenderSeeds::grow(delta, &chosen, &correction).expect("a correction of that length"), receiver)
 }
 
+/// A sender and a receiver that fit together, always the same: for tests and benches.
+#[cfg(any(test, feature = "sim"))]
+pub fn pair() -> (Sender, Receiver) {
+    use rand::SeedableRng;
+    let (sender, receiver) = deal(&mut fsc_core::laws::ChaCha20Rng::from_seed([1; 32]));
+    (sender.start(&[1; 32]), receiver.start(&[1; 32]))
+}
+
 /// The receiver of OTs in one run.
 pub struct Receiver {
     leaves: Vec<[Aes128Enc; 4]>,
