@@ -20,11 +20,13 @@
 //! nobody mentions, such a program calls [`link`] once; static libraries need it, others do no harm with it.
 
 pub mod algebra;
+pub mod bivariate;
 pub mod circuit;
 pub mod data;
 pub mod kth_element;
 pub mod median;
 pub mod minimum_maximum;
+mod moments;
 pub mod order;
 pub mod ot;
 pub mod preprocessing;
@@ -33,6 +35,7 @@ pub mod services;
 pub mod sharing;
 pub mod simon;
 pub mod sum;
+pub mod univariate;
 
 /// The one list of what this crate offers: it expands to the registries' elements, to [`link`], and to their names.
 macro_rules! catalogue {
@@ -63,6 +66,8 @@ catalogue! {
         MINIMUM_MAXIMUM: minimum_maximum::MinimumMaximum;
         SECURE_MEDIAN: median::SecureMedian;
         SECURE_SUM: sum::SecureSum;
+        STATISTICS_BIVARIATE: bivariate::StatisticsBivariate;
+        STATISTICS_UNIVARIATE: univariate::StatisticsUnivariate;
     }
     services {
         SIMON: "Simon", simon;

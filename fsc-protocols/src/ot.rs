@@ -41,6 +41,7 @@ use softspoken::{CORRECTION, ExtensionError, ReceiverSeeds, SenderSeeds};
 
 pub mod base;
 pub mod hash;
+pub mod product;
 pub mod random;
 pub mod softspoken;
 
@@ -58,22 +59,28 @@ pub struct Pair {
     pub receiver: Receiver,
 }
 
+/// A key of the run for each other party, which only the two have.
+pub(crate) type Runs = Vec<(usize, Zeroizing<[u8; 32]>)>;
+
 /// The OTs between this party and all others, in one run.
 pub struct Pairs(Vec<Option<Pair>>);
 
 impl Pairs {
     /// Meets all others. All parties of a run do it at the same point, and not while they are at it already.
     pub async fn connect(party: &mut Party) -> Result<Self, ProtocolError> {
-        let others: Vec<usize> = party.others().collect();
-        let runs: Vec<_> = others.iter().map(|other| party.mask_key(*other)).collect();
-        let strangers = others.iter().zip(&runs).filter(|(other, _)| party.kept::<Acquaintance>(**other).is_none());
-        let strangers: Vec<_> = strangers.map(|(other, run)| (*other, run)).collect();
-        meet(party, &strangers).await?;
+        let runs: Runs = party.others().map(|other| (other, party.mask_key(other))).collect();
+        let strangers = runs.iter().filter(|(other, _)| party.kept::<Acquaintance>(*other).is_none());
+        meet(party, &strangers.collect::<Vec<_>>()).await?;
+        Ok(Self::start(party, &runs))
+    }
+
+    /// The OTs with those that were met, under these keys.
+    pub(crate) fn start(party: &Party, runs: &Runs) -> Self {
         let mut pairs: Vec<Option<Pair>> = (0..party.parties()).map(|_| None).collect();
-        for (other, run) in others.into_iter().zip(&runs) {
-            pairs[other] = party.kept::<Acquaintance>(other).map(|half| half.start(party.me() < other, run));
+        for (other, run) in runs {
+            pairs[*other] = party.kept::<Acquaintance>(*other).map(|half| half.start(party.me() < *other, run));
         }
-        Ok(Self(pairs))
+        Self(pairs)
     }
 
     /// What connecting sends to so many others that were never met, at one party.
@@ -108,7 +115,7 @@ impl Acquaintance {
 }
 
 /// Makes the acquaintance of those others, given a key of the run with each: base OTs in both directions, then corrections.
-async fn meet(party: &mut Party, strangers: &[(usize, &Zeroizing<[u8; 32]>)]) -> Result<(), ProtocolError> {
+async fn meet(party: &mut Party, strangers: &[&(usize, Zeroizing<[u8; 32]>)]) -> Result<(), ProtocolError> {
     let mut meetings = Vec::with_capacity(strangers.len());
     for (other, run) in strangers {
         let (meeting, message) = Meeting::new(party, *other, run);
@@ -221,3 +228,6 @@ pub fn acquaint(keys: &[Arc<fsc_core::joining::Keys>]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,14 +41,10 @@ impl Hash {
 
     /// The first half of the work, π(x) for every x, which all blocks of an OT share.
     pub fn permute(&self, strings: &mut [u128]) {
-        if cfg!(target_endian = "big") {
-            strings.iter_mut().for_each(|string| *string = string.to_le());
-        }
+        strings.iter_mut().for_each(to_le);
         let (blocks, _) = bytemuck::cast_slice_mut::<u128, u8>(strings).as_chunks_mut::<16>();
         self.0.encrypt_blocks(aes::Block::cast_slice_from_core_mut(blocks));
-        if cfg!(target_endian = "big") {
-            strings.iter_mut().for_each(|string| *string = u128::from_le(*string));
-        }
+        strings.iter_mut().for_each(to_le);
     }
 
     /// The second half, for the blocks of one OT from number `block`: of π(x), which [`Hash::permute`] has made, to as many
@@ -59,9 +55,16 @@ impl Hash {
                 *out = permuted ^ tweak(ot, block);
             }
             self.permute(out);
-            out.iter_mut().for_each(|out| *out ^= permuted);
+            for out in out {
+                *out ^= permuted;
+            }
         }
     }
+}
+
+/// To little-endian, or back: the same.
+const fn to_le(string: &mut u128) {
+    *string = string.to_le();
 }
 
 /// The tweak of an OT's block.

@@ -45,11 +45,11 @@ impl Sender {
 }
 
 /// `width` vectors of bits of the hashes of consecutive OTs' strings.
-fn hashed(hash: &Hash, first: u64, strings: Vec<u128>, width: usize) -> Vec<Bits> {
+fn hashed(hash: &Hash, first: u64, mut strings: Vec<u128>, width: usize) -> Vec<Bits> {
     let mut vectors = Vec::with_capacity(width);
-    let mut hashes = strings.clone();
     for (block, start) in (0..).zip((0..width).step_by(SIDE)) {
-        hashes.copy_from_slice(&strings);
+        let last = start + SIDE >= width;
+        let mut hashes = if last { std::mem::take(&mut strings) } else { strings.clone() };
         hash.strings(first, block, &mut hashes);
         vectors.extend(low_bits(&hashes, SIDE.min(width - start)));
     }

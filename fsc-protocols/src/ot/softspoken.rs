@@ -143,13 +143,26 @@ impl SenderSeeds {
 pub(super) fn deal(rng: &mut impl CryptoRng) -> (SenderSeeds, ReceiverSeeds) {
     let mut delta = [0; 16];
     rng.fill_bytes(&mut delta);
-    let delta = u128::from_le_bytes(delta);
+    deal_with(u128::from_le_bytes(delta), rng)
+}
+
+/// The same with a given Δ.
+#[cfg(any(test, feature = "sim"))]
+pub(super) fn deal_with(delta: u128, rng: &mut impl CryptoRng) -> (SenderSeeds, ReceiverSeeds) {
     let mut base = Zeroizing::new(vec![[Seed::default(); 2]; COUNT]);
     base.iter_mut().flatten().for_each(|key| rng.fill_bytes(key));
     let chosen = base.iter().enumerate().map(|(index, both)| both[(SenderSeeds::choices(delta) >> index & 1) as usize]);
     let chosen = Zeroizing::new(chosen.collect());
     let (receiver, correction) = ReceiverSeeds::plant(&base);
     (SenderSeeds::grow(delta, &chosen, &correction).expect("a correction of that length"), receiver)
+}
+
+/// A sender and a receiver that fit together, always the same: for tests and benches.
+#[cfg(any(test, feature = "sim"))]
+pub fn pair() -> (Sender, Receiver) {
+    use rand::SeedableRng;
+    let (sender, receiver) = deal(&mut fsc_core::laws::ChaCha20Rng::from_seed([1; 32]));
+    (sender.start(&[1; 32]), receiver.start(&[1; 32]))
 }
 
 /// The receiver of OTs in one run.
@@ -415,6 +428,41 @@ mod tests {
             for (x, leaf) in all.iter().enumerate() {
                 assert_eq!(known.contains(leaf), x != missing);
                 assert!(x == missing || known[(x ^ missing) - 1] == *leaf);
+            }
+        }
+    }
+
+    /// How often the bits of two vectors differ, of 4,096.
+    fn differing(one: &Bits, other: &Bits) -> u32 {
+        one.xor(other).words().iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Whatever the sender adds up of the streams that it has, what is left of the choices is masked; by the one that it lacks.
+    #[test]
+    fn choices_are_masked_by_the_leaf_that_the_sender_lacks() {
+        const LENGTH: usize = 4096;
+        let (kept, seeds) = deal(&mut ChaCha20Rng::seed_from_u64(3));
+        let (sender, mut receiver) = (kept.start(&[1; 32]), seeds.start(&[1; 32]));
+        let choices = bits(&mut ChaCha20Rng::seed_from_u64(4), LENGTH);
+        let (message, _) = receiver.extend(&choices);
+        let streamed = |cipher: &Aes128Enc| {
+            let mut out = [0; STEP];
+            expand(cipher, &counters(0)[..LENGTH / SIDE], &mut out[..LENGTH / SIDE]);
+            Bits::from_bytes(bytemuck::cast_slice(&out[..LENGTH / SIDE]), LENGTH).expect("whole bytes")
+        };
+        for (group, message) in message.chunks(LENGTH / 8).enumerate() {
+            let known = sender.leaves[group].each_ref().map(streamed);
+            let lacking = streamed(&receiver.leaves[group][(sender.delta >> (2 * group) & 3) as usize]);
+            for subset in 0..8 {
+                let mut unmasked = Bits::from_bytes(message, LENGTH).expect("whole bytes");
+                let chosen = known.iter().enumerate().filter(|(index, _)| subset >> index & 1 == 1);
+                chosen.for_each(|(_, stream)| unmasked.xor_assign(stream));
+                assert!(
+                    (1_800..2_300).contains(&differing(&unmasked, &choices)),
+                    "group {group}, streams {subset:03b}"
+                );
+                unmasked.xor_assign(&lacking);
+                assert_eq!(differing(&unmasked, &choices) == 0, subset == 7, "the streams are the masks");
             }
         }
     }

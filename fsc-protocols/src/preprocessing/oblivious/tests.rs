@@ -1,3 +1,7 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use fsc_core::laws::{self, Lawful};
 use fsc_core::object::ObjectError;
 use fsc_core::protocol::{Announced, Protocol, Submission};
@@ -7,7 +11,6 @@ use fsc_core::value::Value;
 use fsc_core::{joining::Keys, protocol_laws};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
-use std::sync::Arc;
 
 use super::*;
 use crate::ot;
@@ -167,5 +170,78 @@ fn strangers_agree_in_spite_of_faults() {
     for seed in 0..5 {
         let faults = Faults { reorder: true, duplicate: 0.3, ..Faults::default() };
         all_right(&simulate::<Triples>(&(70, 2), vec![(); 3], seed, faults).unwrap());
+    }
+}
+
+thread_local! {
+    /// By place: the keys of the run, and the triples.
+    static SEEN: RefCell<BTreeMap<usize, (Pairs, BitTriples)>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Makes triples, and leaves everything that was drawn and made on record.
+struct Watched;
+
+impl Protocol for Watched {
+    const NAME: &'static str = "Watched";
+    const VERSION: u16 = 1;
+    const SECURITY: Security = Oblivious::SECURITY;
+    type Params = (usize, usize);
+    type Input = ();
+    type Output = ();
+
+    fn admit(_: Submission) -> Result<(Self::Params, ()), ObjectError> {
+        Ok(((1, 1), ()))
+    }
+
+    fn cost((length, width): &Self::Params, all: &Announced) -> Cost {
+        Oblivious::bit_triples_cost(all.parties(), *length, *width)
+    }
+
+    async fn run(party: &mut Party, (length, width): (usize, usize), _: Secret<()>) -> Result<(), ProtocolError> {
+        let runs = party.others().map(|other| (other, party.mask_key(other))).collect();
+        let mut oblivious = Oblivious { pairs: Pairs::start(party, &runs) };
+        let triples = oblivious.bit_triples(party, length, width).await?;
+        SEEN.with_borrow_mut(|seen| seen.insert(party.me(), (Pairs::start(party, &runs), triples)));
+        Ok(())
+    }
+}
+
+/// How many bits of two vectors differ.
+fn differing(one: &Bits, other: &Bits) -> u32 {
+    one.xor(other).words().iter().map(|word| word.count_ones()).sum()
+}
+
+/// All but party 0 put together what they have: what it sent them, each one's OTs with it, and their triples. Nothing of its
+/// triples is among what they can make of it; and all is there, if they have the strings of the other choice, too.
+#[test]
+fn a_coalition_finds_nothing_of_an_honest_partys_triples() {
+    const LENGTH: usize = 4096;
+    let looks_random = |bits: &Bits, secret: &Bits| (1_850..2_250).contains(&differing(bits, secret));
+    for parties in [2, 4] {
+        let keys = sim::keys(parties, 1);
+        ot::acquaint(&keys);
+        let report = simulate_among::<Watched>(&(LENGTH, 1), vec![(); parties], &keys, 1, Faults::default()).unwrap();
+        let mut seen = SEEN.take();
+        let (_, honest) = seen.remove(&0).expect("party 0 made triples");
+        for (place, (mut pairs, theirs)) in seen {
+            let sent = report.payloads(0, place);
+            let pair = pairs.with(0);
+            let (_, chosen) = pair.receiver.bits(&theirs.a, 1);
+            let [zero, one] = pair.sender.bits(&sent[0], LENGTH, 1).unwrap();
+            let mut made = vec![chosen[0].clone(), zero[0].clone(), one[0].clone(), zero[0].xor(&one[0])];
+            made.extend(theirs.b.iter().chain(&theirs.c).cloned());
+            if let Some(corrections) = sent.get(1) {
+                made.push(Bits::from_bytes(corrections, LENGTH).unwrap());
+            }
+            made.push(theirs.a);
+            // Everything that adding up some of it makes.
+            for subset in 0..1_u32 << made.len() {
+                let mut sum = Bits::zeros(LENGTH);
+                let terms = made.iter().enumerate().filter(|(index, _)| subset >> index & 1 == 1);
+                terms.for_each(|(_, term)| sum.xor_assign(term));
+                assert!(looks_random(&sum, &honest.a), "{parties} parties: a, at party {place}, by {subset:b}");
+                assert!(looks_random(&sum, &honest.b[0]), "{parties} parties: b, at party {place}, by {subset:b}");
+            }
+        }
     }
 }
