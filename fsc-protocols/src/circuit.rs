@@ -14,6 +14,24 @@
 //! Many products are one layer: they share a message, and so a round. Several products with one operand in common share a
 //! triple: one a, up to [`WIDTH`] b. Vectors of numbers are kept position by position ([`Bits::positions`]), so that a layer
 //! takes slices of them.
+//!
+//! # Security
+//!
+//! Semi-honest adversary, any n − 1 parties corrupt, given triples of which a coalition knows no more than its shares: what
+//! is opened for a product is uniform and independent of everything else, and a blinded share is uniform but for the sum.
+//!
+//! # Leakage
+//!
+//! Nothing beyond what is opened.
+//!
+//! # Wire
+//!
+//! A layer of m products takes one round of ⌈2m/8⌉ bytes to each other party, or ⌈m(1 + w)/8⌉ for w products with each
+//! common operand; opening m bits one of ⌈m/8⌉. [`Size`] adds them up; every circuit has a function that says its own.
+//!
+//! # Differences from the reference
+//!
+//! The reference has no circuits: where numbers are to be compared, it shows them, or counts of them, to all.
 
 use std::iter::Sum;
 use std::ops::Add;

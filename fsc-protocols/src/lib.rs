@@ -3,11 +3,13 @@
 //! ```text
 //!   services     Simon: compute, create_task, join_task     Barrier  Broadcast  KeyValueStorage
 //!                  │ by name
-//!   protocols    SecureSum
+//!   protocols    SecureSum  MinimumMaximum  KthElement  SecureMedian
 //!                  │
-//!   sharing      additive shares, pairwise masks
+//!   circuit      products of shared bits, comparisons, signs of sums      preprocessing  triples, by OT or a dealer
 //!                  │
-//!   algebra      Z/2^64, Z/2^128, fixed point
+//!   sharing      additive and binary shares, pairwise masks
+//!                  │
+//!   algebra      Z/2^64, Z/2^128, fixed point, bits
 //! ```
 //!
 //! * [`algebra`]: exact arithmetic that shares live in; [`sharing`]: how a secret becomes shares.
@@ -18,14 +20,22 @@
 //! nobody mentions, such a program calls [`link`] once; static libraries need it, others do no harm with it.
 
 pub mod algebra;
+pub mod bivariate;
 pub mod circuit;
 pub mod data;
+pub mod kth_element;
+pub mod median;
+pub mod minimum_maximum;
+mod moments;
+pub mod order;
 pub mod ot;
 pub mod preprocessing;
+pub mod search;
 pub mod services;
 pub mod sharing;
 pub mod simon;
 pub mod sum;
+pub mod univariate;
 
 /// The one list of what this crate offers: it expands to the registries' elements, to [`link`], and to their names.
 macro_rules! catalogue {
@@ -52,7 +62,12 @@ macro_rules! catalogue {
 
 catalogue! {
     protocols {
+        KTH_ELEMENT: kth_element::KthElement;
+        MINIMUM_MAXIMUM: minimum_maximum::MinimumMaximum;
+        SECURE_MEDIAN: median::SecureMedian;
         SECURE_SUM: sum::SecureSum;
+        STATISTICS_BIVARIATE: bivariate::StatisticsBivariate;
+        STATISTICS_UNIVARIATE: univariate::StatisticsUnivariate;
     }
     services {
         SIMON: "Simon", simon;

@@ -65,8 +65,8 @@ impl BitTriples {
     /// Puts others behind them, of the same width.
     pub(crate) fn append(&mut self, others: Self) {
         self.a.push_bits(&others.a);
-        let more = others.b.iter().chain(&others.c);
-        self.b.iter_mut().chain(&mut self.c).zip(more).for_each(|(bits, more)| bits.push_bits(more));
+        let more = others.b.into_iter().chain(others.c);
+        self.b.iter_mut().chain(&mut self.c).zip(more).for_each(|(bits, more)| bits.push_bits(&more));
     }
 }
 

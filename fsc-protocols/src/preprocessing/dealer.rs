@@ -17,26 +17,21 @@ use crate::sharing::binary::BitStream;
 
 /// One party's part in it.
 pub struct Dealer {
-    role: Role,
-}
-
-enum Role {
-    /// I deal, with one stream for each of the others.
-    Dealer(Vec<BitStream>),
-    /// The dealer knows my stream.
-    Client(BitStream),
+    /// Whether that is me.
+    deals: bool,
+    /// The dealer's streams with each of the others, or mine with the dealer.
+    streams: Vec<BitStream>,
 }
 
 impl Dealer {
     /// My part, if the party at `place` deals. Nothing is sent.
     pub fn new(party: &mut Party, place: usize) -> Self {
-        let stream = |party: &mut Party, other| BitStream::new(&party.mask_key(other));
-        let role = if party.me() == place {
-            Role::Dealer(party.others().map(|other| stream(party, other)).collect())
-        } else {
-            Role::Client(stream(party, place))
-        };
-        Self { role }
+        let deals = party.me() == place;
+        let knows = |other: &usize| deals || *other == place;
+        Self {
+            deals,
+            streams: party.others().filter(knows).map(|other| BitStream::new(&party.mask_key(other))).collect(),
+        }
     }
 }
 
@@ -55,9 +50,9 @@ impl Preprocessing for Dealer {
         length: usize,
         width: usize,
     ) -> Result<BitTriples, ProtocolError> {
-        Ok(match &mut self.role {
-            Role::Client(stream) => dealt(stream, length, width),
-            Role::Dealer(streams) => rest(party, streams, length, width),
+        Ok(match &mut self.streams[..] {
+            [stream] if !self.deals => dealt(stream, length, width),
+            streams => rest(party, streams, length, width),
         })
     }
 

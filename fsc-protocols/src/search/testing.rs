@@ -1,0 +1,109 @@
+//! What the tests of the functions of order have in common: the recorded results, and the simulator as code.
+
+use bytes::Bytes;
+use fsc_core::laws::ChaCha20Rng;
+use fsc_core::protocol::Protocol;
+use fsc_core::sim::{Faults, Report, simulate};
+use fsc_core::value::{Limits, Value, json};
+use rand::RngExt;
+
+use super::*;
+use crate::algebra::ring;
+
+/// What everybody sees when all parties' messages of a round are put together.
+pub(crate) enum Seen {
+    /// Something uniform that depends on nothing.
+    Masked,
+    /// Bits, as bytes.
+    Bits(Vec<u8>),
+    /// Sums modulo 2^128.
+    Sums(Vec<u128>),
+}
+
+/// Compares all messages of a run, whose triples came from a dealer, with a prediction.
+pub(crate) fn compare(report: &Report, parties: usize, predicted: &[Seen]) -> Result<(), String> {
+    let said: Vec<Vec<Bytes>> = (0..parties).map(|from| report.payloads(from, (from + 1) % parties)).collect();
+    if said.iter().any(|messages| messages.len() != predicted.len()) {
+        return Err(format!("there are {} messages, but {} were predicted", said[0].len(), predicted.len()));
+    }
+    for (index, seen) in predicted.iter().enumerate() {
+        let messages = said.iter().map(|messages| &messages[index]);
+        let as_predicted = match seen {
+            Seen::Masked => true,
+            Seen::Bits(bits) => messages.fold(vec![0; bits.len()], xor) == *bits,
+            Seen::Sums(sums) => messages.fold(vec![0; sums.len()], plus) == *sums,
+        };
+        if !as_predicted {
+            return Err(format!("message {index} opens something else than follows from the result"));
+        }
+    }
+    Ok(())
+}
+
+fn xor(mut sum: Vec<u8>, message: &Bytes) -> Vec<u8> {
+    if sum.len() != message.len() {
+        return Vec::new();
+    }
+    sum.iter_mut().zip(message).for_each(|(sum, byte)| *sum ^= byte);
+    sum
+}
+
+fn plus(mut sums: Vec<u128>, message: &Bytes) -> Vec<u128> {
+    if ring::add_assign_le(&mut sums, message).is_err() { Vec::new() } else { sums }
+}
+
+/// What a search shows, from the answers alone.
+pub(crate) fn simulate_search(search: &Search, answers: &[u64]) -> Vec<Seen> {
+    let masked = |size: Size| (0..size.rounds).map(|_| Seen::Masked);
+    let bits = search.sum_bits();
+    let mut seen: Vec<Seen> = masked(Signs::prepare_size(search.parties, bits, search.all_sums())).collect();
+    for step in 0..search.steps {
+        let sums = search.sums(step);
+        seen.extend(masked(Signs::negative_size(bits, sums)));
+        let digit = |answer: &u64| (answer - search.first) >> (DIGIT * (search.steps - 1 - step)) & 0xf;
+        let below = answers.iter().flat_map(|answer| (0..15).map(move |index| index < digit(answer)));
+        // The condition holds: there is an answer.
+        let bits = below.chain([false]).take(sums);
+        let mut bytes = vec![0; sums.div_ceil(8)];
+        bits.enumerate().for_each(|(index, bit)| bytes[index / 8] |= u8::from(bit) << (index % 8));
+        seen.push(Seen::Bits(bytes));
+    }
+    seen
+}
+
+pub(crate) fn value(text: &str) -> Value {
+    json::parse(text.as_bytes(), &Limits::default()).expect("JSON")
+}
+
+/// The inputs that were recorded of a function of the reference, and its result.
+pub(crate) fn recorded(function: &str) -> (Vec<Value>, Value) {
+    let all = value(include_str!("../../tests/recorded/order.json"));
+    let of = |key| all.entry(function).and_then(|recorded| recorded.entry(key)).cloned();
+    let (Some(Value::List(inputs)), Some(Value::List(results))) = (of("inputs_by_party"), of("results_by_party"))
+    else {
+        panic!("{function} is not as recorded");
+    };
+    (inputs, results[0].entry("result").expect("a result").clone())
+}
+
+/// Every party's result of a run without faults.
+pub(crate) fn results<P: Protocol>(params: &P::Params, inputs: Vec<P::Input>) -> Vec<Result<Value, String>> {
+    let report = simulate::<P>(params, inputs, 1, Faults::default()).expect("examples are admitted");
+    let result = |outcome: Value| outcome.entry("result").expect("a result").clone();
+    report.outcomes.into_iter().map(|outcome| outcome.map(result).map_err(|error| error.to_string())).collect()
+}
+
+/// A float that tests something: any of its bits, something small or huge, or one that others have, too.
+pub(crate) fn float(rng: &mut ChaCha20Rng) -> f64 {
+    const SPECIAL: [f64; 10] = [0.0, 5e-324, -5e-324, 1e300, -1e300, 0.57, 1e-7, 1.0, f64::MAX, f64::MIN];
+    match rng.random_range(0..3) {
+        0 => SPECIAL[rng.random_range(0..SPECIAL.len())],
+        1 => f64::from(rng.random_range(-3..4)),
+        _ => std::iter::repeat_with(|| f64::from_bits(rng.random())).find(|number| number.is_finite()).unwrap_or(0.0),
+    }
+}
+
+/// Oblivious transfer, now and then, since it takes most of the time; or any party as a dealer.
+pub(crate) fn source(rng: &mut ChaCha20Rng, parties: usize) -> Source {
+    if rng.random_bool(0.5 / parties as f64) { Source::Oblivious } else { Source::Dealer(rng.random_range(0..parties)) }
+}
