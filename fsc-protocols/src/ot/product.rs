@@ -125,8 +125,10 @@ impl Product {
 
     /// The number of OTs in a chunk, but for the last.
     const fn chunk(&self) -> usize {
-        let ots = if self.columns == 0 { MOST } else { MOST / self.columns };
-        if ots == 0 { 1 } else { ots }
+        match MOST.checked_div(self.columns) {
+            Some(0) | None => 1,
+            Some(ots) => ots,
+        }
     }
 
     /// The OTs of a chunk, by number.

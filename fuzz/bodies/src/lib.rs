@@ -8,6 +8,7 @@ mod bus;
 mod envelope;
 mod hello;
 mod network;
+mod ot;
 mod request;
 mod runs;
 mod session;
@@ -17,6 +18,7 @@ mod value;
 pub use bus::bus;
 pub use envelope::envelope;
 pub use hello::hello;
+pub use ot::ot;
 pub use request::{request, submission};
 pub use runs::runs;
 pub use session::session;
@@ -42,4 +44,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", body: session },
     Target { name: "runs", body: runs },
     Target { name: "bus", body: bus },
+    Target { name: "ot", body: ot },
 ];
