@@ -18,6 +18,8 @@
 //! nobody mentions, such a program calls [`link`] once; static libraries need it, others do no harm with it.
 
 pub mod algebra;
+pub mod circuit;
+pub mod preprocessing;
 pub mod data;
 pub mod services;
 pub mod sharing;

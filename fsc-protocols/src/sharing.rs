@@ -1,4 +1,5 @@
 //! How a secret becomes shares.
 
 pub mod additive;
+pub mod binary;
 pub mod masks;
