@@ -19,12 +19,14 @@
 
 pub mod algebra;
 pub mod circuit;
-pub mod preprocessing;
 pub mod data;
+pub mod key;
+pub mod preprocessing;
 pub mod services;
 pub mod sharing;
 pub mod simon;
 pub mod sum;
+pub mod union;
 
 /// The one list of what this crate offers: it expands to the registries' elements, to [`link`], and to their names.
 macro_rules! catalogue {
