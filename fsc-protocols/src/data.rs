@@ -8,7 +8,7 @@
 //! Numbers are finite, and −0 becomes +0. Where floats are asked for, an integer must be one that binary64 holds exactly.
 
 use fsc_core::object::ObjectError;
-use fsc_core::value::{Array, Numbers, Value};
+use fsc_core::value::{Array, Numbers, Value, to_value};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of missing numbers: `parameters.missing`.
@@ -60,7 +60,9 @@ pub fn floats(data: Value, missing: Missing) -> Result<Column<f64>, ObjectError>
     match data {
         Value::Array(array) if array.shape().len() == 1 => {
             let mut numbers = array.into_f64().map_err(|inexact| not_a_float(inexact.position))?;
-            numbers.iter_mut().for_each(|number| *number += 0.0); // −0 + 0 = +0
+            for number in &mut numbers {
+                *number += 0.0; // −0 + 0 = +0
+            }
             Ok(Column { numbers, omitted: 0 })
         }
         data => column(data, missing, float),
@@ -96,6 +98,13 @@ pub fn table<const WIDTH: usize>(data: Value, missing: Missing) -> Result<Table<
         other => return Err(not_a_list(&other)),
     }
     Ok(table)
+}
+
+/// The data with zeros for what is missing, which add nothing to a sum, and how many those are.
+pub fn with_zeros(data: Value, missing: Missing) -> Result<(Value, u64), ObjectError> {
+    let mut omitted = 0;
+    let data = fill(data, 0, missing, &mut omitted)?;
+    Ok((data, omitted))
 }
 
 impl<const WIDTH: usize> Table<WIDTH> {
@@ -142,6 +151,27 @@ impl<const WIDTH: usize> Table<WIDTH> {
         for (column, number) in self.columns.iter_mut().zip(row) {
             column.push(number + 0.0);
         }
+    }
+}
+
+/// Lists are as deep as a client's text may nest them.
+fn fill(data: Value, position: usize, missing: Missing, omitted: &mut u64) -> Result<Value, ObjectError> {
+    match data {
+        Value::Null => {
+            missing.pass(position)?;
+            *omitted += 1;
+            Ok(Value::Int(0))
+        }
+        Value::List(items) => {
+            let before = *omitted;
+            let items = items.into_iter().enumerate();
+            let items =
+                items.map(|(position, item)| fill(item, position, missing, omitted)).collect::<Result<_, _>>()?;
+            let list = Value::List(items);
+            // Without gaps, a list of numbers may be an array.
+            if *omitted == before { Ok(list) } else { to_value(&list).map_err(|error| wrong(error.to_string())) }
+        }
+        other => Ok(other),
     }
 }
 
@@ -254,6 +284,18 @@ mod tests {
         assert_eq!(read("null", Missing::Omit), Ok((vec![], 1)));
         let omitted = integers(value("[9223372036854775807, null]"), Missing::Omit).unwrap();
         assert!(omitted == Column { numbers: vec![i64::MAX], omitted: 1 });
+    }
+
+    #[test]
+    fn zeros_stand_in_for_what_is_missing() {
+        let filled = |text| with_zeros(value(text), Missing::Omit).expect(text);
+        assert_eq!(filled("[1, null, 2.5]"), (value("[1, 0, 2.5]"), 1));
+        assert_eq!(filled("[[1, null], [null, 4]]"), (value("[[1, 0], [0, 4]]"), 2));
+        assert_eq!(filled("null"), (Value::Int(0), 1));
+        assert_eq!(filled("[1, \"x\"]"), (value("[1, \"x\"]"), 0));
+        assert!(
+            with_zeros(value("[[1, 2], [3, null]]"), Missing::Error).unwrap_err().to_string().contains("position 1")
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@
 //! The data of a party is a number, or a list of numbers that are added up locally, exactly; with
 //! `parameters.elementwise` it is a vector or an array of any shape, which must be the same at all parties.
 //! `parameters.type` is `"float64"` (the default) or `"int64"` (integers, exact, no rounding); `parameters.fraction_bits`
-//! is f, 64 by default. Beside what is too large, NaN and infinities are refused before anything is sent.
+//! is f, 64 by default. Beside what is too large, NaN and infinities are refused before anything is sent. A missing number,
+//! `null`, is an error, unless `parameters.missing` is `"omit"`: then it adds nothing, and the result has, beside `sum`, how
+//! many were left out at all parties together, as `omitted`.
 //!
 //! # Security
 //!
@@ -24,12 +26,12 @@
 //!
 //! Nothing beyond the sum, and what follows from it: n − 1 parties together learn the last one's input, so for two parties
 //! the output *is* the other's input; two runs over different sets of parties reveal the difference; and anyone may
-//! learn the sum and then abort. Shape, type and f are public.
+//! learn the sum and then abort. Shape, type and f are public. The sum is opened to 2^-f, where binary64 may show less.
 //!
 //! # Wire
 //!
 //! One round after joining. Each party sends every other m elements of 16 bytes: (n − 1) · 16 · m bytes for n parties and
-//! m numbers, little-endian, in messages of at most 1 MiB.
+//! m numbers, little-endian, in messages of at most 1 MiB. Where missing numbers are left out, their count is one element more.
 //!
 //! # Differences from the reference
 //!
@@ -46,6 +48,7 @@ use fsc_core::value::{Array, ConvertError, Numbers, Value, from_value};
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::fixed::{Fixed, FixedError, LocalSum};
+use crate::data::{Missing, with_zeros};
 use crate::sharing::masks;
 
 /// The protocol; see the module's documentation.
@@ -59,6 +62,8 @@ pub struct Params {
     pub kind: Kind,
     /// f: numbers are multiples of 2^-f.
     pub fraction_bits: u32,
+    /// What becomes of missing numbers.
+    pub missing: Missing,
     /// The shape of the vectors; absent for a single number.
     pub shape: Option<Vec<usize>>,
 }
@@ -78,6 +83,9 @@ pub enum Kind {
 pub struct Sum {
     /// The sum: a number, or an array of the parameters' shape.
     pub sum: Value,
+    /// How many numbers were missing, where they are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<u64>,
 }
 
 impl Protocol for SecureSum {
@@ -101,46 +109,71 @@ impl Protocol for SecureSum {
     fn admit(submission: Submission) -> Result<(Params, Vec<u128>), ObjectError> {
         let options = Options::read(submission.parameters)?;
         let fixed = options.fixed()?;
-        let params = |shape| Params { kind: options.kind, fraction_bits: fixed.fraction_bits(), shape };
-        if options.elementwise {
-            let array = dense(submission.data)?;
+        let Options { kind, missing, .. } = options;
+        let params = |shape| Params { kind, fraction_bits: fixed.fraction_bits(), missing, shape };
+        let (data, omitted) = with_zeros(submission.data, missing)?;
+        let (params, mut terms) = if options.elementwise {
+            let array = dense(data)?;
             let params = params(Some(array.shape().to_vec()));
             let terms = params.encode(&array, submission.parties)?;
-            Ok((params, terms))
+            (params, terms)
         } else {
             let params = params(None);
-            let total = params.encode_total(submission.data, submission.parties)?;
-            Ok((params, vec![total]))
-        }
+            let total = params.encode_total(data, submission.parties)?;
+            (params, vec![total])
+        };
+        terms.extend((missing == Missing::Omit).then_some(u128::from(omitted)));
+        Ok((params, terms))
     }
 
     fn cost(params: &Params, all: &Announced) -> Cost {
-        let (others, bytes) = (all.parties() as u64 - 1, 16 * params.elements());
+        let (others, bytes) = (all.parties() as u64 - 1, 16 * params.terms());
         Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 }
     }
 
     fn present(output: Sum) -> Result<Value, ConvertError> {
-        Ok(Value::map([("sum", output.sum)]))
+        let omitted = output.omitted.map(|omitted| ("omitted", omitted.into()));
+        Ok(Value::map([("sum", output.sum)].into_iter().chain(omitted)))
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Vec<u128>>) -> Result<Sum, ProtocolError> {
         let share = masks::share_of_sum(party, input);
         let mut sums = Sums::new(&params)?;
-        party.open_with(share, |part| sums.extend(&part)).await?;
-        sums.finish(params.shape)
+        let (mut outstanding, mut omitted) = (share.len(), None);
+        party
+            .open_with(share, |mut part| {
+                outstanding -= part.len();
+                if outstanding == 0 && params.missing == Missing::Omit {
+                    omitted = part.pop();
+                }
+                sums.extend(&part);
+            })
+            .await?;
+        let omitted = omitted.map(u64::try_from).transpose().map_err(not_representable)?;
+        Ok(Sum { sum: sums.finish(params.shape)?, omitted })
     }
 }
 
 impl Params {
     /// Parameters for a single floating-point number, at the default resolution.
-    pub const NUMBER: Self = Self { kind: Kind::Float64, fraction_bits: Fixed::DEFAULT.fraction_bits(), shape: None };
+    pub const NUMBER: Self = Self {
+        kind: Kind::Float64,
+        fraction_bits: Fixed::DEFAULT.fraction_bits(),
+        missing: Missing::Error,
+        shape: None,
+    };
 
     /// m, the number of elements.
     pub fn elements(&self) -> usize {
         self.shape.as_ref().map_or(1, |shape| shape.iter().product())
     }
 
-    /// One party's array, encoded: the protocol's input.
+    /// The elements that travel: those of the vector, and where missing numbers are left out, their count.
+    fn terms(&self) -> usize {
+        self.elements() + usize::from(self.missing == Missing::Omit)
+    }
+
+    /// One party's array, encoded: the protocol's input, but for the count of missing numbers where they are left out.
     pub fn encode(&self, array: &Array, parties: usize) -> Result<Vec<u128>, ObjectError> {
         let encoder = self.fixed()?.among(parties);
         let encoded = match (self.kind, array.numbers()) {
@@ -217,13 +250,11 @@ impl Sums {
         }
     }
 
-    fn finish(self, shape: Option<Vec<usize>>) -> Result<Sum, ProtocolError> {
+    fn finish(self, shape: Option<Vec<usize>>) -> Result<Value, ProtocolError> {
         let Some(shape) = shape else {
-            return Ok(Sum {
-                sum: match self {
-                    Self::Floats(_, sums) => Value::Float(sums.first().copied().unwrap_or_default()),
-                    Self::Integers(sums) => Value::Int(sums.first().copied().unwrap_or_default()),
-                },
+            return Ok(match self {
+                Self::Floats(_, sums) => Value::Float(sums.first().copied().unwrap_or_default()),
+                Self::Integers(sums) => Value::Int(sums.first().copied().unwrap_or_default()),
             });
         };
         let array = match self {
@@ -233,7 +264,7 @@ impl Sums {
                 Array::from_i64(sums.map_err(|_| not_representable("an element needs more than 64 bits"))?)
             }
         };
-        Ok(Sum { sum: Value::Array(array.reshape(shape).map_err(not_representable)?) })
+        Ok(Value::Array(array.reshape(shape).map_err(not_representable)?))
     }
 }
 
@@ -251,6 +282,8 @@ struct Options {
     fraction_bits: Option<u32>,
     #[serde(default)]
     elementwise: bool,
+    #[serde(default)]
+    missing: Missing,
 }
 
 impl Options {

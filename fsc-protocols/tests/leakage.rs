@@ -72,7 +72,7 @@ impl<M: Masking> Lawful for SumBy<M> {
 }
 
 fn integers(elements: usize) -> Params {
-    Params { kind: Kind::Int64, fraction_bits: 0, shape: Some(vec![elements]) }
+    Params { kind: Kind::Int64, fraction_bits: 0, shape: Some(vec![elements]), ..Params::NUMBER }
 }
 
 /// What is shipped.

@@ -11,28 +11,37 @@ protocol_laws!(SecureSum, docs: "../sum.rs", parties: 2..=7);
 
 impl Lawful for SecureSum {
     fn params(rng: &mut ChaCha20Rng, _: usize) -> Params {
-        vector(rng.random_range(1..40))
+        let missing = if rng.random() { Missing::Omit } else { Missing::Error };
+        Params { missing, ..vector(rng.random_range(1..40)) }
     }
 
     fn inputs(rng: &mut ChaCha20Rng, params: &Params, parties: usize) -> Vec<Vec<u128>> {
         let magnitude = 10_f64.powi(rng.random_range(-6..15));
         let mut numbers = || (0..params.elements()).map(|_| magnitude * (rng.random::<f64>() - 0.5)).collect();
-        let mut input = || params.encode(&Array::from_f64(numbers()).expect("finite numbers"), parties);
-        (0..parties).map(|_| input().expect("numbers in range")).collect()
+        let mut input = |omitted| {
+            let array = Array::from_f64(numbers()).expect("finite numbers");
+            let mut terms = params.encode(&array, parties).expect("numbers in range");
+            terms.extend((params.missing == Missing::Omit).then_some(omitted));
+            terms
+        };
+        (0..parties as u128).map(&mut input).collect()
     }
 
     /// In exact rational arithmetic: inputs are integers over 2^64.
     fn is_right(params: &Params, inputs: &[Vec<u128>], result: &Value) -> bool {
         let Some(Value::Array(sums)) = result.entry("sum") else { return false };
         let Ok(sums) = sums.to_f64() else { return false };
+        let places = inputs.len() as u64;
+        let omitted = (params.missing == Missing::Omit).then(|| Value::from(places * (places - 1) / 2));
         let exact = |index: usize| inputs.iter().map(|input| input[index] as i128).sum::<i128>() as f64;
         sums.len() == params.elements()
+            && result.entry("omitted") == omitted.as_ref()
             && sums.iter().enumerate().all(|(index, sum)| *sum == exact(index) / 2_f64.powi(64))
     }
 }
 
 fn vector(elements: usize) -> Params {
-    Params { kind: Kind::Float64, fraction_bits: 64, shape: Some(vec![elements]) }
+    Params { shape: Some(vec![elements]), ..Params::NUMBER }
 }
 
 fn admit(data: &str, parameters: &str) -> Result<(Params, Vec<u128>), String> {
@@ -83,17 +92,29 @@ fn what_is_no_number_is_refused_by_position() {
     for (data, parameters, expected) in [
         (r#"[1, "two"]"#, "null", "there is a text at position 1"),
         ("[1, 2, null]", "null", "there is null at position 2"),
+        ("[[1, 2], [3, null]]", r#"{"elementwise": true}"#, "there is null at position 1"),
+        ("[1]", r#"{"missing": "drop"}"#, "parameters"),
         ("[[1, 2], [3, 4]]", "null", "set parameters.elementwise to true"),
         ("[[1, 2], [3]]", r#"{"elementwise": true}"#, "row 1 has another length"),
         ("[0, 1e300]", "null", "the number at position 1 is out of range"),
         ("[1.5]", r#"{"type": "int64"}"#, "there is a float at position 0"),
         ("[1]", r#"{"type": "int32"}"#, "parameters"),
         ("[1]", r#"{"fraction_bits": 121}"#, "121 fraction bits"),
-        ("[1]", r#"{"elementwize": true}"#, "expected one of: type, fraction_bits, elementwise"),
+        ("[1]", r#"{"elementwize": true}"#, "expected one of: type, fraction_bits, elementwise, missing"),
     ] {
         let error = admit(data, parameters).expect_err(data);
         assert!(error.contains(expected), "{data}: {error}");
     }
+}
+
+#[test]
+fn missing_numbers_add_nothing_and_are_counted() {
+    let omitting = |data| admit(data, r#"{"missing": "omit", "type": "int64"}"#).unwrap().1;
+    assert_eq!(omitting("[1, null, 2, null]"), [3, 2]);
+    assert_eq!(omitting("[1, 2]"), [3, 0]);
+    let (params, terms) =
+        admit("[[1, null], [3, 4]]", r#"{"missing": "omit", "elementwise": true, "type": "int64"}"#).unwrap();
+    assert_eq!((params.shape, terms), (Some(vec![2, 2]), vec![1, 0, 3, 4, 1]));
 }
 
 /// The cost as it stands in the documentation, number by number: one round, (n − 1) · 16 · m bytes, at most 1 MiB a message.
@@ -113,6 +134,8 @@ fn costs_are_these() {
             Cost { rounds, messages, bytes }
         );
     }
+    let omitting = Params { missing: Missing::Omit, ..vector(100) };
+    assert_eq!(SecureSum::cost(&omitting, &Announced::new(0, vec![Value::Null; 3])).bytes, 3_232);
 }
 
 /// Several messages a party, of which the last one is short.

@@ -16,7 +16,7 @@ use fsc_core::session::{Deadlines, Phase};
 use fsc_core::sim::encode;
 use fsc_core::transport::Origin;
 use fsc_core::value::Value;
-use fsc_protocols::sum::{Kind, Params, SecureSum};
+use fsc_protocols::sum::{Params, SecureSum};
 
 use crate::network::{Fault, Letter};
 use crate::surroundings::{Here, NODES, Surroundings, address};
@@ -154,7 +154,7 @@ impl World {
             return;
         }
         let fraction_bits = u32::from(wish / 4);
-        let params = Params { kind: Kind::Float64, fraction_bits, shape: None };
+        let params = Params { fraction_bits, ..Params::NUMBER };
         let input = (number as u128 + 1) << (8 * node) << fraction_bits;
         let prepared = prepare::<SecureSum>(params, Secret::new(vec![input])).expect("a sum is prepared");
         let network = runs::Network {

@@ -62,7 +62,7 @@ impl Wish {
 
     fn params(self, party: usize) -> Params {
         let kind = if party == 1 && !self.united { Kind::Float64 } else { Kind::Int64 };
-        Params { kind, fraction_bits: 0, shape: self.elements.map(|elements| vec![elements]) }
+        Params { kind, fraction_bits: 0, shape: self.elements.map(|elements| vec![elements]), ..Params::NUMBER }
     }
 
     fn input(self, party: usize) -> Vec<i64> {
