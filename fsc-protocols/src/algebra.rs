@@ -4,3 +4,4 @@ pub mod bits;
 pub mod fixed;
 pub mod gf128;
 pub mod ring;
+pub mod transpose;

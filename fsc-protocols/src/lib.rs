@@ -21,6 +21,7 @@ pub mod algebra;
 pub mod circuit;
 pub mod data;
 pub mod key;
+pub mod ot;
 pub mod preprocessing;
 pub mod services;
 pub mod sharing;
