@@ -19,7 +19,9 @@
 
 pub mod algebra;
 pub mod circuit;
+pub mod contingency;
 pub mod data;
+pub mod frequency;
 pub mod key;
 pub mod ot;
 pub mod preprocessing;
@@ -27,6 +29,7 @@ pub mod services;
 pub mod sharing;
 pub mod simon;
 pub mod sum;
+pub mod tally;
 pub mod union;
 
 /// The one list of what this crate offers: it expands to the registries' elements, to [`link`], and to their names.
@@ -55,6 +58,8 @@ macro_rules! catalogue {
 catalogue! {
     protocols {
         SECURE_SUM: sum::SecureSum;
+        STATISTICS_CONTINGENCY: contingency::StatisticsContingency;
+        STATISTICS_FREQUENCY: frequency::StatisticsFrequency;
     }
     services {
         SIMON: "Simon", simon;
