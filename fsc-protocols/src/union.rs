@@ -132,13 +132,13 @@ pub fn cost(parties: usize, capacity: Capacity) -> Cost {
 
 /// What an opened table says, from the bytes of its cells; `None` if these are no table that can be taken apart.
 pub fn decode(wire: &[u8], capacity: Capacity) -> Option<Counts> {
-    block::assemble(Table::from_wire(wire, capacity)?.take_apart()?, capacity)
+    block::assemble(&Table::from_wire(wire, capacity)?.take_apart()?, capacity)
 }
 
 fn read(opened: Vec<table::Cell>, capacity: Capacity) -> Result<Counts, ProtocolError> {
     let blocks = Table::of(opened, capacity).take_apart();
     blocks
-        .and_then(|blocks| block::assemble(blocks, capacity))
+        .and_then(|blocks| block::assemble(&blocks, capacity))
         .ok_or(ProtocolError::NoResult { why: "the keys can't be read: there are more than were announced or allowed" })
 }
 

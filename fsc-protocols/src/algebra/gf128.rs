@@ -107,8 +107,8 @@ mod tests {
     /// Bit by bit, as one would on paper.
     fn by_hand(a: u128, b: u128) -> u128 {
         (0..128).rev().fold(0, |sum: u128, bit| {
-            let doubled = sum << 1 ^ (sum >> 127) * 0x87;
-            doubled ^ a * (b >> bit & 1)
+            let doubled = (sum << 1) ^ ((sum >> 127) * 0x87);
+            doubled ^ (a * (b >> bit & 1))
         })
     }
 

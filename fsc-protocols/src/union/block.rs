@@ -57,7 +57,7 @@ pub(super) fn contents(key: &[u8]) -> Vec<Content> {
 }
 
 /// The keys that blocks and their counts make up; `None` if some do not fit together, or are more than there is room for.
-pub(super) fn assemble(blocks: Vec<(Block, u128)>, capacity: Capacity) -> Option<Counts> {
+pub(super) fn assemble(blocks: &[(Block, u128)], capacity: Capacity) -> Option<Counts> {
     let by_name: BTreeMap<u128, Content> = blocks.iter().map(|(block, _)| (block.name, block.content)).collect();
     let mut counts = Counts::new();
     // Keys may share their last blocks; counted for each, as the parties count them, they still have room.

@@ -94,7 +94,9 @@ impl Table {
             for (place, inverse) in wave.into_iter().zip(inverses) {
                 if let Some((block, places)) = self.single(place, inverse) {
                     let cell = self.cells[place];
-                    places.iter().for_each(|place| subtract(&mut self.cells[*place], &cell));
+                    for place in &places {
+                        subtract(&mut self.cells[*place], &cell);
+                    }
                     changed.extend(places);
                     found.push((block, of(&cell)));
                 }
@@ -200,7 +202,7 @@ impl Shape {
             let mut word = [0; 4];
             words.fill(&mut word);
             // A word times the width, over 2^32: even to one in 2^15, for the widest.
-            part * self.width + (u64::from(u32::from_le_bytes(word)) * self.width as u64 >> 32) as usize
+            part * self.width + ((u64::from(u32::from_le_bytes(word)) * self.width as u64) >> 32) as usize
         };
         (0..self.parts).map(&mut place_in).collect()
     }

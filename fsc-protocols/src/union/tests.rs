@@ -18,7 +18,7 @@ fn sum_of(parties: &[Counts], capacity: Capacity, seed: u64) -> Table {
 }
 
 fn taken_apart(parties: &[Counts], capacity: Capacity, seed: u64) -> Option<Counts> {
-    block::assemble(sum_of(parties, capacity, seed).take_apart()?, capacity)
+    block::assemble(&sum_of(parties, capacity, seed).take_apart()?, capacity)
 }
 
 fn pooled(parties: &[Counts]) -> Counts {
@@ -105,7 +105,9 @@ fn the_bound_is_the_right_one() {
 fn sum_of_shape(counts: &Counts, shape: Shape) -> Table {
     let mut table = Table::shaped(shape);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    counts.iter().for_each(|(key, count)| table.insert_key(key, *count, &mut rng));
+    for (key, count) in counts {
+        table.insert_key(key, *count, &mut rng);
+    }
     table
 }
 

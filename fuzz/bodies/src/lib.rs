@@ -12,6 +12,7 @@ mod request;
 mod runs;
 mod session;
 mod surroundings;
+mod tables;
 mod value;
 
 pub use bus::bus;
@@ -20,6 +21,7 @@ pub use hello::hello;
 pub use request::{request, submission};
 pub use runs::runs;
 pub use session::session;
+pub use tables::{key, union};
 pub use value::{value_cbor, value_json};
 
 /// A fuzz target.
@@ -42,4 +44,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", body: session },
     Target { name: "runs", body: runs },
     Target { name: "bus", body: bus },
+    Target { name: "key", body: key },
+    Target { name: "union", body: union },
 ];
