@@ -22,7 +22,10 @@
 pub mod algebra;
 pub mod bivariate;
 pub mod circuit;
+pub mod contingency;
 pub mod data;
+pub mod frequency;
+pub mod key;
 pub mod kth_element;
 pub mod median;
 pub mod minimum_maximum;
@@ -35,6 +38,8 @@ pub mod services;
 pub mod sharing;
 pub mod simon;
 pub mod sum;
+pub mod tally;
+pub mod union;
 pub mod univariate;
 
 /// The one list of what this crate offers: it expands to the registries' elements, to [`link`], and to their names.
@@ -67,6 +72,8 @@ catalogue! {
         SECURE_MEDIAN: median::SecureMedian;
         SECURE_SUM: sum::SecureSum;
         STATISTICS_BIVARIATE: bivariate::StatisticsBivariate;
+        STATISTICS_CONTINGENCY: contingency::StatisticsContingency;
+        STATISTICS_FREQUENCY: frequency::StatisticsFrequency;
         STATISTICS_UNIVARIATE: univariate::StatisticsUnivariate;
     }
     services {

@@ -22,16 +22,20 @@ const STEP: usize = 256;
 /// My share of the sum of all parties' vectors, which have the same length. Nothing is sent.
 pub fn share_of_sum(party: &mut Party, mine: Secret<Vec<u128>>) -> Additive<u128> {
     let mut masked = mine.into_inner();
+    mask(party, &mut masked, ring::add_assign, ring::sub_assign);
+    Additive::new(masked)
+}
+
+/// How a vector and a mask, or a part of both, become one.
+pub(crate) type Combine = fn(&mut [u128], &[u128]);
+
+/// Masks a vector in any group whose elements are whole runs of up to [`STEP`] words, by that group's addition and
+/// subtraction.
+pub(crate) fn mask(party: &mut Party, vector: &mut [u128], add: Combine, subtract: Combine) {
     for other in party.others() {
         let key = party.mask_key(other);
-        let mut mask = Mask::new(&key);
-        if party.me() < other {
-            mask.apply(&mut masked, ring::add_assign);
-        } else {
-            mask.apply(&mut masked, ring::sub_assign);
-        }
+        Mask::new(&key).apply(vector, if party.me() < other { add } else { subtract });
     }
-    Additive::new(masked)
 }
 
 /// A stream of mask elements.
@@ -47,7 +51,7 @@ impl Mask {
     }
 
     /// Combines the next elements of the mask with `vector`.
-    fn apply(&mut self, vector: &mut [u128], combine: fn(&mut [u128], &[u128])) {
+    fn apply(&mut self, vector: &mut [u128], combine: Combine) {
         let mut step = [0_u128; STEP];
         for chunk in vector.chunks_mut(STEP) {
             let mask = &mut step[..chunk.len()];

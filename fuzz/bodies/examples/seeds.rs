@@ -8,7 +8,10 @@ use std::{fs, io};
 
 use fsc_core::envelope::Content;
 use fsc_core::sim::{Faults, Report, simulate};
-use fsc_protocols::sum::{Params, SecureSum};
+use fsc_protocols::frequency::StatisticsFrequency;
+use fsc_protocols::key::Key;
+use fsc_protocols::sum::{self, SecureSum};
+use fsc_protocols::tally::{Category, Params, Records};
 
 fn main() -> io::Result<()> {
     let (whole, cut) = (run(Faults::default()), run(Faults { silent: Some((1, 2)), ..Faults::default() }));
@@ -31,7 +34,28 @@ fn main() -> io::Result<()> {
     for (name, ops) in BUSES {
         write("bus", name, ops)?;
     }
-    Ok(())
+    let texts = ["flu".to_owned(), "a key of more than one block ".repeat(5)];
+    let keys: Vec<Key> = texts.into_iter().map(Key::Text).chain([Key::Bool(true)]).collect();
+    for (number, key) in keys.iter().enumerate() {
+        write("key", &format!("key_{number}"), &key.encode())?;
+        write("key", &format!("pair_{number}"), &Category::encode(&(key.clone(), keys[0].clone())))?;
+    }
+    write("union", "opened", &opened_table(&keys))
+}
+
+/// The sum of two parties' tables, which both have the keys.
+fn opened_table(keys: &[Key]) -> Vec<u8> {
+    let records = Records { counts: keys.iter().map(|key| (key.clone(), 2)).collect(), omitted: 0 };
+    let params = Params { maximum_distinct: Some(8), ..Params::new(None) };
+    let report = simulate::<StatisticsFrequency>(&params, vec![records.clone(), records], 0, Faults::default());
+    let report = report.expect("a table is prepared");
+    let words = |from: usize| -> Vec<u128> {
+        let sent = report.payloads(from, 1 - from).concat();
+        sent.as_chunks().0.iter().map(|word| u128::from_le_bytes(*word)).collect()
+    };
+    // The last word of a cell is a count, the others are field elements.
+    let sum = |(index, (a, b)): (usize, (u128, u128))| if index % 8 == 7 { a.wrapping_add(b) } else { a ^ b };
+    words(0).into_iter().zip(words(1)).enumerate().map(sum).flat_map(u128::to_le_bytes).collect()
 }
 
 /// Parties less two, elements, unity; then operations as `Op::read` in `session.rs` has them.
@@ -83,7 +107,8 @@ const BUSES: &[(&str, &[u8])] = &[
 ];
 
 fn run(faults: Faults) -> Report {
-    simulate::<SecureSum>(&Params::NUMBER, vec![vec![42], vec![16], vec![99]], 0, faults).expect("a sum is prepared")
+    simulate::<SecureSum>(&sum::Params::NUMBER, vec![vec![42], vec![16], vec![99]], 0, faults)
+        .expect("a sum is prepared")
 }
 
 fn write(target: &str, name: &str, seed: &[u8]) -> io::Result<()> {

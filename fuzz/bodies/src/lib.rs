@@ -13,6 +13,7 @@ mod request;
 mod runs;
 mod session;
 mod surroundings;
+mod tables;
 mod value;
 
 pub use bus::bus;
@@ -22,6 +23,7 @@ pub use ot::ot;
 pub use request::{request, submission};
 pub use runs::runs;
 pub use session::session;
+pub use tables::{key, union};
 pub use value::{value_cbor, value_json};
 
 /// A fuzz target.
@@ -45,4 +47,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "runs", body: runs },
     Target { name: "bus", body: bus },
     Target { name: "ot", body: ot },
+    Target { name: "key", body: key },
+    Target { name: "union", body: union },
 ];

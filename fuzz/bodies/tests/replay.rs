@@ -28,7 +28,7 @@ macro_rules! replay {
     };
 }
 
-replay!(value_json value_cbor request submission envelope hello session runs bus ot);
+replay!(value_json value_cbor request submission envelope hello session runs bus ot key union);
 
 #[test]
 fn every_target_has_a_program_for_the_fuzzer() {
