@@ -30,11 +30,11 @@
 //!
 //! # Accuracy
 //!
-//! With N pairs, at most 2^36 in all: the means are exact to N·2^-90·mean|x|, as in [`crate::univariate`]. ξ and υ are
-//! rounded to 2^-63, which is exact for every x of more than 2^-9 times the largest deviation, and their products to 2^-91; what
-//! follows has 106 bits. S_xx is at least ¼·2^2(a+b), so `covariance` is exact to 2^-61·√N·σ_x·σ_y, and correlation and slope
-//! accordingly. Where the mean of x is large against its spread, ξ is exact and the slope is exact to N·2^-88·(σ_y/σ_x), relative
-//! to √(1 − ϱ²) near perfect correlation, before it is rounded: that is what the intercept needs, where ȳ and slope·x̄ cancel.
+//! With N pairs, at most 2^36 in all: the means are exact to N·2^-90·mean|x|, as in [`crate::univariate`]. ξ and υ are rounded to
+//! 2^-63, and their products to 2^-91; what follows has 106 bits. S_xx is at least ¼·2^2(a+b), so `covariance` is exact to
+//! 2^-60·√N·σ_x·σ_y, and correlation and slope accordingly. ξ is exact if x and c are more than 2^-9 times the largest deviation,
+//! as they are where the mean is large against the spread. Then the slope, before it is rounded, is exact to
+//! N·2^-88·σ_y/σ_x, which is what the intercept needs, where ȳ and slope·x̄ cancel.
 //!
 //! # Security
 //!
