@@ -1,6 +1,6 @@
 //! `StatisticsBivariate`: covariance, correlation and regression of all parties' pairs (x, y) together.
 //!
-//! As in [`univariate`](crate::univariate), there are two passes, with one sum each ([`masks`](crate::sharing::masks)). Here the
+//! As in [`crate::univariate`], there are two passes, with one sum each ([`crate::sharing::masks`]). Here the
 //! extremes are no results, so only the binary exponents are compared and opened that say on what scale to add up: that of the
 //! largest magnitude before the first pass, that of the largest deviation from the mean before the second. For x, and likewise y:
 //!
@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The data of a party is a list of pairs, or an array of two columns; a party may have none, as long as some other party has.
-//! `parameters.missing` says what becomes of pairs with `null` ([`data`](crate::data)), `parameters.preprocessing` where the
+//! `parameters.missing` says what becomes of pairs with `null` ([`crate::data`]), `parameters.preprocessing` where the
 //! comparisons' correlated randomness comes from ([`Source`]).
 //!
 //! # Results
@@ -30,11 +30,11 @@
 //!
 //! # Accuracy
 //!
-//! With N pairs, at most 2^36 in all: the means are exact to N·2^-90·mean|x|, as in [`univariate`](crate::univariate). ξ and υ are
-//! rounded to 2^-63, which is exact for every x of more than 2^-9 times the largest deviation, and their products to 2^-91; what
-//! follows has 106 bits. S_xx is at least ¼·2^2(a+b), so `covariance` is exact to 2^-61·√N·σ_x·σ_y, and correlation and slope
-//! accordingly. Where the mean of x is large against its spread, ξ is exact and the slope is exact to N·2^-88·(σ_y/σ_x), relative
-//! to √(1 − ϱ²) near perfect correlation, before it is rounded: that is what the intercept needs, where ȳ and slope·x̄ cancel.
+//! With N pairs, at most 2^36 in all: the means are exact to N·2^-90·mean|x|, as in [`crate::univariate`]. ξ and υ are rounded to
+//! 2^-63, and their products to 2^-91; what follows has 106 bits. S_xx is at least ¼·2^2(a+b), so `covariance` is exact to
+//! 2^-60·√N·σ_x·σ_y, and correlation and slope accordingly. ξ is exact if x and c are more than 2^-9 times the largest deviation,
+//! as they are where the mean is large against the spread. Then the slope, before it is rounded, is exact to
+//! N·2^-88·σ_y/σ_x, which is what the intercept needs, where ȳ and slope·x̄ cancel.
 //!
 //! # Security
 //!
@@ -51,13 +51,14 @@
 //!
 //! # Wire
 //!
-//! Twice the extremes of two columns, as [`minimum_maximum`](crate::minimum_maximum) says; and two rounds of one message each to every
+//! Twice the extremes of two columns, as [`crate::minimum_maximum`] says; and two rounds of one message each to every
 //! other party, of 48 bytes (64 where missing pairs are left out) and of 48: (n − 1)·96 bytes, or (n − 1)·112.
 //!
 //! # Differences from the reference
 //!
-//! The reference adds up raw products and subtracts what the means account for: for large means nothing remains. It broadcasts
-//! nothing but sums here; it does not return the means, which its sums give away. `omitted` and `notes` are new.
+//! The reference computes the statistics of x, y and x·y one by one on the way: it broadcasts every party's extremes of all three, opens
+//! their first six moments, and centres raw sums, so that nothing remains of the covariance where means are large. Here only
+//! what the results need is added up, about the means. `mean_x`, `mean_y`, `omitted` and `notes` are new.
 
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
@@ -117,8 +118,9 @@ impl Protocol for StatisticsBivariate {
             "what follows from the results: for two parties, the other's sums",
             "everything, to a dealer that the parameters name",
         ],
-        paper: "Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning, CCS 2017, section 4; \
-                Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983",
+        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987; Bonawitz et al., Practical secure \
+                aggregation for privacy-preserving machine learning, CCS 2017, section 4; Chan, Golub and LeVeque, \
+                Algorithms for computing the sample variance, 1983",
     };
 
     type Params = Params;

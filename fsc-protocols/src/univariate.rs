@@ -1,7 +1,7 @@
 //! `StatisticsUnivariate`: extremes, means and moments of all parties' numbers together.
 //!
 //! The pooled extremes come first: they are results, and they say on what scale to add up. Then there are two sums
-//! ([`masks`](crate::sharing::masks)): one gives the means, the other the moments about the mean, in a second pass, so that no
+//! ([`crate::sharing::masks`]): one gives the means, the other the moments about the mean, in a second pass, so that no
 //! digits are lost to a large mean (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983: the
 //! two-pass algorithm).
 //!
@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The data of a party is a list or an array of numbers, or a single number; a party may have none, as long as some other party has.
-//! `parameters.missing` says what becomes of `null` ([`data`](crate::data)), `parameters.preprocessing` where the comparisons'
+//! `parameters.missing` says what becomes of `null` ([`crate::data`]), `parameters.preprocessing` where the comparisons'
 //! correlated randomness comes from ([`Source`]).
 //!
 //! # Results
@@ -57,7 +57,7 @@
 //!
 //! # Wire
 //!
-//! The extremes of one column, as [`minimum_maximum`](crate::minimum_maximum) says; and two rounds of one message each to every
+//! The extremes of one column, as [`crate::minimum_maximum`] says; and two rounds of one message each to every
 //! other party, of 64 bytes (80 where missing numbers are left out) and of 80: (n − 1)·144 bytes, or (n − 1)·160.
 //!
 //! # Differences from the reference
@@ -130,8 +130,9 @@ impl Protocol for StatisticsUnivariate {
             "what follows from the results: for two parties, the other's moments and extremes",
             "everything, to a dealer that the parameters name",
         ],
-        paper: "Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning, CCS 2017, section 4; \
-                Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983",
+        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987; Bonawitz et al., Practical secure \
+                aggregation for privacy-preserving machine learning, CCS 2017, section 4; Chan, Golub and LeVeque, \
+                Algorithms for computing the sample variance, 1983",
     };
 
     type Params = Params;

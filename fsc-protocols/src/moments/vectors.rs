@@ -2,7 +2,14 @@
 
 use fsc_core::protocol::{Protocol, Submission};
 use fsc_core::sim::{Faults, simulate};
-use fsc_core::value::{Limits, Value, json};
+use fsc_core::value::{Array, Limits, Value, json, to_value};
+use rand::RngExt;
+use rand_chacha::ChaCha20Rng;
+
+use crate::data::Missing;
+use crate::preprocessing::Source;
+use crate::search::testing;
+use crate::univariate::Params;
 
 /// A case of `statistics.json`: what each party submits, and what must come out.
 pub(crate) struct Case {
@@ -35,10 +42,23 @@ pub(crate) fn million() -> Case {
             (state >> 11) as f64 * 2_f64.powi(-53) * number(&party, "scale") + number(&party, "offset")
         };
         let numbers = (0..number(&party, "count") as usize).map(next).collect();
-        Value::Array(fsc_core::value::Array::from_f64(numbers).expect("finite numbers"))
+        Value::Array(Array::from_f64(numbers).expect("finite numbers"))
     };
     let data = items(case.entry("lcg").expect("generators")).into_iter().map(numbers).collect();
     Case { name: "a million".to_owned(), data, expected: case.entry("expected").expect("results").clone() }
+}
+
+/// The first party deals, which is quicker.
+pub(crate) const DEALER: Params = Params { missing: Missing::Error, preprocessing: Source::Dealer(0) };
+
+/// The first party deals, as parameters have it.
+pub(crate) fn dealer() -> Value {
+    to_value(&DEALER).expect("parameters are values")
+}
+
+/// Any source for a few parties, a dealer for many: transfers among many take their time.
+pub(crate) fn source(rng: &mut ChaCha20Rng, parties: usize) -> Source {
+    if parties <= 4 { testing::source(rng, parties) } else { Source::Dealer(rng.random_range(0..parties)) }
 }
 
 /// What all parties get in a run over this data; they must agree.
@@ -95,7 +115,7 @@ pub(crate) fn recorded<P: Protocol>(more: &[&str]) {
     let all =
         json::parse(include_bytes!("../../tests/vectors/recorded_moments.json"), &Limits::default()).expect("JSON");
     let case = all.entry(P::NAME).expect("a recorded run");
-    let result = computed::<P>(&items(case.entry("data").expect("data")), &Value::Null).expect("a result");
+    let result = computed::<P>(&items(case.entry("data").expect("data")), &dealer()).expect("a result");
     let recorded = items(case.entry("results").expect("results")).remove(0);
     let Some(Value::Map(recorded)) = recorded.entry("result") else { panic!("the results are a map") };
     for (key, recorded) in recorded {

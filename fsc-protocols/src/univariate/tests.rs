@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use fsc_core::joining::Keys;
-use fsc_core::laws::Lawful;
+use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, simulate};
 use fsc_core::value::Array;
@@ -10,16 +10,18 @@ use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
 use super::*;
-use crate::moments::vectors::{self, cases, computed, million, recorded};
+use crate::algebra::bits::Bits;
+use crate::algebra::fixed::Fixed;
+use crate::moments::vectors::{self, DEALER, cases, computed, dealer, million, recorded};
 use crate::ot;
-use crate::search::testing;
+use crate::search::testing::{self, Seen};
 
 protocol_laws!(StatisticsUnivariate, docs: "../univariate.rs", parties: 2..=7);
 
 impl Lawful for StatisticsUnivariate {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
         let missing = if rng.random() { Missing::Omit } else { Missing::Error };
-        Params { missing, preprocessing: testing::source(rng, parties) }
+        Params { missing, preprocessing: vectors::source(rng, parties) }
     }
 
     /// Integers about a mean that may be large, of both signs or of one; one party in four has none.
@@ -108,7 +110,7 @@ proptest! {
         let floats = |party: &Vec<i64>| {
             Value::Array(Array::from_f64(party.iter().map(|number| *number as f64 * unit).collect()).unwrap())
         };
-        let result = computed::<StatisticsUnivariate>(&integers.iter().map(floats).collect::<Vec<_>>(), &Value::Null);
+        let result = computed::<StatisticsUnivariate>(&integers.iter().map(floats).collect::<Vec<_>>(), &dealer());
         let result = result.unwrap();
         let integers: Vec<i128> = integers.concat().into_iter().map(i128::from).collect();
         let squares_in_range = (-500..500).contains(&exponent);
@@ -140,7 +142,7 @@ proptest! {
 #[test]
 fn recorded_vectors_are_met() {
     for case in cases("univariate") {
-        let result = computed::<StatisticsUnivariate>(&case.data, &Value::Null).expect(&case.name);
+        let result = computed::<StatisticsUnivariate>(&case.data, &dealer()).expect(&case.name);
         vectors::check(&case.name, &result, &case.expected);
     }
 }
@@ -148,7 +150,7 @@ fn recorded_vectors_are_met() {
 #[test]
 fn three_million_numbers_about_a_large_mean() {
     let case = million();
-    let result = computed::<StatisticsUnivariate>(&case.data, &Value::Null).expect(&case.name);
+    let result = computed::<StatisticsUnivariate>(&case.data, &dealer()).expect(&case.name);
     vectors::check(&case.name, &result, &case.expected);
 }
 
@@ -162,7 +164,7 @@ fn missing_numbers_are_left_out_and_counted() {
     let party =
         |items: &[Option<f64>]| Value::List(items.iter().map(|item| item.map_or(Value::Null, Value::Float)).collect());
     let data = [party(&[Some(1.0), None]), party(&[None, None]), party(&[Some(4.0)])];
-    let omit = Value::map([("missing", "omit")]);
+    let omit = Value::map([("missing", "omit".into()), ("preprocessing", Value::map([("dealer", 2)]))]);
     let result = computed::<StatisticsUnivariate>(&data, &omit).unwrap();
     assert_eq!(result.entry("omitted"), Some(&Value::Int(3)));
     assert_eq!(result.entry("samples"), Some(&Value::Int(2)));
@@ -174,7 +176,7 @@ fn missing_numbers_are_left_out_and_counted() {
 #[test]
 fn no_numbers_at_all_are_an_error_at_every_party() {
     let report = simulate::<StatisticsUnivariate>(
-        &Params::default(),
+        &DEALER,
         vec![Column { numbers: Vec::new(), omitted: 0 }; 3],
         1,
         Faults::default(),
@@ -186,7 +188,7 @@ fn no_numbers_at_all_are_an_error_at_every_party() {
 
 #[test]
 fn notes_say_why_something_is_null() {
-    let result = computed::<StatisticsUnivariate>(&[Value::Float(0.0), Value::List(vec![])], &Value::Null).unwrap();
+    let result = computed::<StatisticsUnivariate>(&[Value::Float(0.0), Value::List(vec![])], &dealer()).unwrap();
     for (name, expected) in [
         ("geometric_mean", NOT_POSITIVE),
         ("harmonic_mean", NOT_POSITIVE),
@@ -200,7 +202,7 @@ fn notes_say_why_something_is_null() {
         assert_eq!(result.entry("notes").and_then(|notes| notes.entry(name)), Some(&Value::from(expected)));
     }
     let large = Value::Array(Array::from_f64(vec![f64::MAX, f64::MAX]).unwrap());
-    let result = computed::<StatisticsUnivariate>(&[large.clone(), large], &Value::Null).unwrap();
+    let result = computed::<StatisticsUnivariate>(&[large.clone(), large], &dealer()).unwrap();
     let Some(Value::Text(note)) = result.entry("notes").and_then(|notes| notes.entry("sum")) else { panic!() };
     assert!(note.contains("too large"));
     assert_eq!(result.entry("mean"), Some(&Value::Float(f64::MAX)));
@@ -208,7 +210,11 @@ fn notes_say_why_something_is_null() {
 
 #[test]
 fn parameters_are_checked() {
-    for parameters in [Value::map([("missing", "drop")]), Value::map([("elementwise", true)]), Value::Int(1)] {
+    for parameters in [
+        Value::map([("missing", "drop")]),
+        Value::map([("elementwise", true)]),
+        Value::map([("preprocessing", Value::map([("dealer", 2)]))]),
+    ] {
         assert!(computed::<StatisticsUnivariate>(&[Value::Int(1), Value::Int(2)], &parameters).is_err());
     }
 }
@@ -225,4 +231,143 @@ fn contradictory_sums_are_an_error() {
         assert!(!begin(&[2, junk, 0, 0]) && !begin(&[2, 0, junk, 0]) && !begin(&[2, 0, 0, junk]));
     }
     assert!(!begin(&[2, 0, 0, 0, -1]) && !begin(&[2, 0, 0]));
+}
+
+/// The cost as it stands in the documentation, number by number.
+#[test]
+fn costs_are_these() {
+    let all = |parties| Announced::new(0, vec![Value::Null; parties]);
+    for (parties, missing, bytes) in
+        [(2, Missing::Error, 144), (3, Missing::Error, 288), (3, Missing::Omit, 320), (7, Missing::Error, 864)]
+    {
+        let params = Params { missing, ..DEALER };
+        let others = parties as u64 - 1;
+        let sums = Cost { rounds: 2, messages: 2 * others, bytes };
+        let expected = extremes_cost(params.preprocessing, parties, 1) + sums;
+        assert_eq!(StatisticsUnivariate::cost(&params, &all(parties)), expected);
+    }
+}
+
+/// Inputs of the same numbers, differently held.
+fn held() -> [Vec<Column<f64>>; 2] {
+    let column = |numbers: &[f64]| Column { numbers: numbers.to_vec(), omitted: 0 };
+    [
+        vec![column(&[-2.0, 7.0]), column(&[1.0, 0.1]), column(&[3.5])],
+        vec![column(&[]), column(&[0.1, 1.0, -2.0]), column(&[7.0, 3.5])],
+    ]
+}
+
+/// What is opened, from what every party learns alone.
+fn simulated(parties: usize, output: &Moments) -> Vec<Seen> {
+    let circuit = extremes_cost(DEALER.preprocessing, parties, 1).rounds;
+    let codes = [of_float(output.minimum), !of_float(output.maximum)];
+    let first = [output.samples.into(), output.sum, output.logarithms, output.reciprocals];
+    let mut seen: Vec<Seen> = (1..circuit).map(|_| Seen::Masked).collect();
+    seen.push(Seen::Bits(Bits::positions(&codes, 64).to_bytes().to_vec()));
+    seen.push(Seen::Sums(first.map(|sum| sum as u128).to_vec()));
+    seen.push(Seen::Sums(output.powers.map(|sum| sum as u128).to_vec()));
+    seen
+}
+
+/// The ideal function: all numbers in one hand, and fixed point of the textbook.
+fn ideal(inputs: &[Column<f64>]) -> Moments {
+    let numbers: Vec<f64> = inputs.iter().flat_map(|input| input.numbers.iter().copied()).collect();
+    let encoder = Fixed::new(FRACTION_BITS).unwrap().among(1);
+    let sum = |term: &dyn Fn(f64) -> f64| numbers.iter().map(|x| encoder.float(0, term(*x)).unwrap() as i128).sum();
+    let (minimum, maximum) = range(&numbers).unwrap();
+    let unit = Scale::above(maximum.max(-minimum));
+    let positive = minimum > 0.0;
+    let total: i128 = sum(&|x| unit.apply(x));
+    let opened = [
+        numbers.len() as i128,
+        total,
+        if positive { logarithms(&numbers) } else { 0 },
+        if positive { sum(&|x| minimum / x) } else { 0 },
+    ];
+    let mut moments = Moments::begin((minimum, maximum), &opened).unwrap();
+    let frame = moments.frame();
+    let deviation = |x: f64| {
+        let exact = Double::from(unit.apply(x)) - frame.mean;
+        exact.to_f64(-frame.exponent)
+    };
+    let square = |x: f64| deviation(x) * deviation(x);
+    let cube = |x: f64| square(x) * deviation(x);
+    moments.powers = [
+        sum(&square),
+        sum(&cube),
+        sum(&|x| square(x) * square(x)),
+        sum(&|x| cube(x) * square(x)),
+        sum(&|x| cube(x) * cube(x)),
+    ];
+    moments
+}
+
+#[test]
+fn what_is_opened_follows_from_the_result() {
+    let positive = held().map(|inputs| {
+        let shifted = |input: Column<f64>| Column { numbers: input.numbers.iter().map(|x| x + 2.5).collect(), ..input };
+        inputs.into_iter().map(shifted).collect::<Vec<_>>()
+    });
+    for inputs in held().into_iter().chain(positive) {
+        let predicted = ideal(&inputs);
+        let report = simulate::<StatisticsUnivariate>(&DEALER, inputs, 3, Faults::default()).unwrap();
+        testing::compare(&report, 3, &simulated(3, &predicted)).unwrap();
+        let sum = predicted.sum + 1;
+        testing::compare(&report, 3, &simulated(3, &Moments { sum, ..predicted })).unwrap_err();
+    }
+}
+
+/// Negative control: the reference's way, in which everybody tells everybody its extremes.
+struct Broadcasts;
+
+impl Protocol for Broadcasts {
+    const NAME: &'static str = StatisticsUnivariate::NAME;
+    const VERSION: u16 = StatisticsUnivariate::VERSION;
+    const SECURITY: Security = StatisticsUnivariate::SECURITY;
+    type Params = Params;
+    type Input = Column<f64>;
+    type Output = Moments;
+
+    fn admit(submission: Submission) -> Result<(Params, Column<f64>), ObjectError> {
+        StatisticsUnivariate::admit(submission)
+    }
+
+    fn cost(params: &Params, all: &Announced) -> Cost {
+        StatisticsUnivariate::cost(params, all)
+    }
+
+    async fn run(party: &mut Party, _: Params, input: Secret<Column<f64>>) -> Result<Moments, ProtocolError> {
+        let numbers = input.into_inner().numbers;
+        let (least, greatest) = range(&numbers).unwrap_or((f64::MAX, f64::MIN));
+        let mine = [least.to_le_bytes(), greatest.to_le_bytes()].concat();
+        let all = party.exchange(mine.into()).await?;
+        let said = || all.iter().flat_map(|said| said.as_chunks().0).map(|bytes| f64::from_le_bytes(*bytes));
+        let pooled = (said().fold(f64::MAX, f64::min), said().fold(f64::MIN, f64::max));
+        let opened = open_sums(party, first_terms(&numbers, pooled, None)).await?;
+        let mut moments = Moments::begin(pooled, &opened)?;
+        let powers = open_sums(party, moments.frame().second_terms(&numbers)).await?;
+        moments.powers = powers.try_into().map_err(|_| contradiction())?;
+        Ok(moments)
+    }
+}
+
+impl Lawful for Broadcasts {
+    fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
+        StatisticsUnivariate::params(rng, parties)
+    }
+
+    fn inputs(rng: &mut ChaCha20Rng, params: &Params, parties: usize) -> Vec<Column<f64>> {
+        StatisticsUnivariate::inputs(rng, params, parties)
+    }
+
+    fn is_right(_: &Params, _: &[Column<f64>], _: &Value) -> bool {
+        true
+    }
+}
+
+#[test]
+fn transcripts_of_the_same_result_are_indistinguishable_but_for_the_references() {
+    let [one, other] = held();
+    laws::transcripts_are_indistinguishable::<StatisticsUnivariate>(&DEALER, &one, &other).unwrap();
+    laws::transcripts_are_indistinguishable::<Broadcasts>(&DEALER, &one, &other).unwrap_err();
 }

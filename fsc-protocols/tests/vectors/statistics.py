@@ -203,6 +203,8 @@ def pairs(rng):
     yield "empty parties", dealt([line(rng.uniform(-1, 1), 1) for _ in range(20)], 5, empty=(0, 2, 4))
     yield "huge and tiny", dealt([(rng.uniform(-1, 1) * 1e300, rng.uniform(-1, 1) * 1e-300) for _ in range(20)], 2)
     yield "tiny", dealt([(rng.uniform(1, 2) * 1e-160, rng.uniform(1, 2) * 1e-150) for _ in range(20)], 2)
+    yield "spreads of the last bits", dealt([(1e15 + rng.randint(0, 3) / 8, rng.randint(0, 3) / 8 - 1e15) for _ in range(30)], 3)
+    yield "neighbours", dealt([(1e9, 7.0)] * 9 + [(math.nextafter(1e9, 2e9), math.nextafter(7.0, 8.0))] * 4, 2)
     yield "huge", dealt([(rng.uniform(-1, 1) * 1e300, rng.uniform(-1, 1) * 1e300) for _ in range(20)], 2)
 
 
