@@ -4,16 +4,19 @@
 //!   services     Simon: compute, create_task, join_task     Barrier  Broadcast  KeyValueStorage
 //!                  │ by name
 //!   protocols    SecureSum  MinimumMaximum  KthElement  SecureMedian
+//!                StatisticsUnivariate  StatisticsBivariate  StatisticsFrequency  StatisticsContingency
 //!                  │
 //!   circuit      products of shared bits, comparisons, signs of sums      preprocessing  triples, by OT or a dealer
 //!                  │
 //!   sharing      additive and binary shares, pairwise masks
 //!                  │
 //!   algebra      Z/2^64, Z/2^128, fixed point, bits
+//!   algebra      Z/2^64, Z/2^128, GF(2^128), fixed point
 //! ```
 //!
 //! * [`algebra`]: exact arithmetic that shares live in; [`sharing`]: how a secret becomes shares.
-//! * [`sum`]: the protocols, one module each, beside its paper.
+//! * [`sum`], [`frequency`], [`contingency`]: the protocols, one module each, beside its paper; [`tally`] and
+//!   [`union`](mod@union): what they share.
 //! * [`simon`] and [`services`]: what clients call.
 //!
 //! A program that uses this crate finds everything in it through `fsc_core`'s registries. Because a linker drops what
