@@ -10,13 +10,13 @@
 //!                  │
 //!   sharing      additive and binary shares, pairwise masks
 //!                  │
-//!   algebra      Z/2^64, Z/2^128, fixed point, bits
-//!   algebra      Z/2^64, Z/2^128, GF(2^128), fixed point
+//!   algebra      Z/2^64, Z/2^128, GF(2^128), fixed point, bits
 //! ```
 //!
 //! * [`algebra`]: exact arithmetic that shares live in; [`sharing`]: how a secret becomes shares.
-//! * [`sum`], [`frequency`], [`contingency`]: the protocols, one module each, beside its paper; [`tally`] and
-//!   [`union`](mod@union): what they share.
+//! * [`sum`], [`minimum_maximum`], [`kth_element`], [`median`], [`univariate`], [`bivariate`], [`frequency`], [`contingency`]:
+//!   the protocols, one module each, beside its paper; [`search`], [`tally`], [`union`](mod@union): what they share.
+//! * [`circuit`], [`preprocessing`], [`ot`]: computing on shared bits, and what that consumes.
 //! * [`simon`] and [`services`]: what clients call.
 //!
 //! A program that uses this crate finds everything in it through `fsc_core`'s registries. Because a linker drops what
