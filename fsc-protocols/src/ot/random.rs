@@ -1,6 +1,6 @@
 //! Random OT of bits: the sender gets two random strings of `width` bits per OT, the receiver the one of its choice.
 //!
-//! The strings of correlated OTs, hashed: see [`Hash`]. Bit k of all OTs' strings is one vector, as circuits use them.
+//! The strings of correlated OTs, hashed: see [`Hash`](struct@Hash). Bit k of all OTs' strings is one vector, as circuits use them.
 
 use bytes::Bytes;
 
