@@ -165,7 +165,9 @@ impl Protocol for Hostile {
     async fn run(party: &mut Party, work: Work, input: Secret<Self::Input>) -> std::result::Result<(), ProtocolError> {
         let Some(messages) = input.into_inner() else { return honest(party, work).await };
         for other in party.others() {
-            messages.iter().for_each(|message| party.send(other, message.clone()));
+            for message in &messages {
+                party.send(other, message.clone());
+            }
         }
         Ok(())
     }
