@@ -2,8 +2,10 @@
 //! products, in the simulator, with mail, tags and sessions around them; and what a first meeting takes.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use fsc_core::joining::Keys;
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
 use fsc_core::protocol::{Announced, Cost, Protocol, ProtocolError, Security, Submission};
@@ -62,13 +64,16 @@ impl Protocol for Working {
     }
 }
 
-/// Two nodes, which have met or not, do that work.
-fn simulated(work: Work, met: bool) {
+/// Two nodes that have met.
+fn acquainted() -> Vec<Arc<Keys>> {
     let keys = sim::keys(2, 1);
-    if met {
-        ot::acquaint(&keys);
-    }
-    let report = simulate_among::<Working>(&work, vec![(); 2], &keys, 1, Faults::default()).expect("work is admitted");
+    ot::acquaint(&keys);
+    keys
+}
+
+/// Two nodes do that work.
+fn simulated(work: Work, keys: &[Arc<Keys>]) {
+    let report = simulate_among::<Working>(&work, vec![(); 2], keys, 1, Faults::default()).expect("work is admitted");
     assert!(report.outcomes.iter().all(Result::is_ok), "both parties finish");
 }
 
@@ -93,32 +98,35 @@ fn correlated(criterion: &mut Criterion) {
 }
 
 fn triples(criterion: &mut Criterion) {
+    let keys = acquainted();
     let mut group = criterion.benchmark_group("ot/triples");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for (length, width) in [(100, 1), (1 << 20, 1), (1 << 17, 16)] {
         group.throughput(Throughput::Elements((length * width) as u64));
         group.bench_function(BenchmarkId::from_parameter(format!("{length}x{width}")), |bencher| {
-            bencher.iter(|| simulated(Work::Triples(length, width), true));
+            bencher.iter(|| simulated(Work::Triples(length, width), &keys));
         });
     }
 }
 
 fn products(criterion: &mut Criterion) {
+    let keys = acquainted();
     let mut group = criterion.benchmark_group("ot/product");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for side in [10, 100] {
         group.bench_function(BenchmarkId::from_parameter(side), |bencher| {
-            bencher.iter(|| simulated(Work::Product(side), true));
+            bencher.iter(|| simulated(Work::Product(side), &keys));
         });
     }
 }
 
 fn meeting(criterion: &mut Criterion) {
+    let keys = acquainted();
     let mut group = criterion.benchmark_group("ot/meeting");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements(2 * base::COUNT as u64));
-    group.bench_function("strangers", |bencher| bencher.iter(|| simulated(Work::Nothing, false)));
-    group.bench_function("acquainted", |bencher| bencher.iter(|| simulated(Work::Nothing, true)));
+    group.bench_function("strangers", |bencher| bencher.iter(|| simulated(Work::Nothing, &sim::keys(2, 1))));
+    group.bench_function("acquainted", |bencher| bencher.iter(|| simulated(Work::Nothing, &keys)));
 }
 
 criterion_group!(benches, correlated, triples, products, meeting);
