@@ -196,6 +196,37 @@ impl Party {
         .await
     }
 
+    /// Reveals a shared vector to some: the `holders` send their shares, the `readers` add them up, nobody else learns anything.
+    /// All parties call this with shares of the same length; that of a party which is no holder consists of zeros.
+    pub async fn reveal<S: Share>(
+        &mut self,
+        share: S,
+        holders: &[usize],
+        readers: &[usize],
+    ) -> Result<Option<Vec<S::Element>>, ProtocolError> {
+        let me = self.me();
+        let mine = pieces(&share.into_wire(&Passage(())));
+        if holders.contains(&me) {
+            for to in readers.iter().copied().filter(|to| *to != me) {
+                for piece in &mine {
+                    self.send(to, piece.clone());
+                }
+            }
+        }
+        if !readers.contains(&me) {
+            return Ok(None);
+        }
+        let from = holders.iter().copied().filter(|from| *from != me).collect();
+        let mut sums: Vec<_> = mine.iter().map(|piece| S::read(piece)).collect();
+        self.hear_from(from, mine.len(), |from, index, wire| {
+            check_length(from, &wire, &mine[index])?;
+            S::add(&mut sums[index], &wire);
+            Ok(())
+        })
+        .await?;
+        Ok(Some(sums.into_iter().flatten().collect()))
+    }
+
     /// Gives each party its share of my secret, and gets mine of theirs: in order of place.
     ///
     /// `shares` are those of my secret, one per party; all parties deal secrets of the same length.
@@ -236,9 +267,17 @@ impl Party {
     async fn hear_each(
         &mut self,
         count: usize,
+        hear: impl FnMut(usize, usize, Bytes) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        self.hear_from(self.others().collect(), count, hear).await
+    }
+
+    async fn hear_from(
+        &mut self,
+        others: Vec<usize>,
+        count: usize,
         mut hear: impl FnMut(usize, usize, Bytes) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let others: Vec<usize> = self.others().collect();
         let mut heard = vec![0; self.parties()];
         let mut missing: Vec<Receive> = others.into_iter().map(|from| self.receive(from)).collect();
         while !missing.is_empty() {

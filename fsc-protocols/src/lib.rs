@@ -21,6 +21,8 @@ pub mod algebra;
 pub mod circuit;
 pub mod preprocessing;
 pub mod data;
+pub mod linear;
+pub mod matrix_product;
 pub mod services;
 pub mod sharing;
 pub mod simon;
@@ -51,6 +53,7 @@ macro_rules! catalogue {
 
 catalogue! {
     protocols {
+        SECURE_MATRIX_MULTIPLICATION: matrix_product::SecureMatrixMultiplication;
         SECURE_SUM: sum::SecureSum;
     }
     services {
