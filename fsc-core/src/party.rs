@@ -216,9 +216,9 @@ impl Party {
         if !readers.contains(&me) {
             return Ok(None);
         }
-        let from = holders.iter().copied().filter(|from| *from != me).collect();
+        let from: Vec<usize> = holders.iter().copied().filter(|from| *from != me).collect();
         let mut sums: Vec<_> = mine.iter().map(|piece| S::read(piece)).collect();
-        self.hear_from(from, mine.len(), |from, index, wire| {
+        self.hear_each(from, mine.len(), |from, index, wire| {
             check_length(from, &wire, &mine[index])?;
             S::add(&mut sums[index], &wire);
             Ok(())
@@ -267,17 +267,9 @@ impl Party {
     async fn hear_each(
         &mut self,
         count: usize,
-        hear: impl FnMut(usize, usize, Bytes) -> Result<(), ProtocolError>,
-    ) -> Result<(), ProtocolError> {
-        self.hear_from(self.others().collect(), count, hear).await
-    }
-
-    async fn hear_from(
-        &mut self,
-        others: Vec<usize>,
-        count: usize,
         mut hear: impl FnMut(usize, usize, Bytes) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
+        let others: Vec<usize> = self.others().collect();
         let mut heard = vec![0; self.parties()];
         let mut missing: Vec<Receive> = others.into_iter().map(|from| self.receive(from)).collect();
         while !missing.is_empty() {

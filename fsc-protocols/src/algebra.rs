@@ -3,3 +3,4 @@
 pub mod bits;
 pub mod fixed;
 pub mod ring;
+pub mod transpose;

@@ -19,10 +19,11 @@
 
 pub mod algebra;
 pub mod circuit;
-pub mod preprocessing;
 pub mod data;
 pub mod linear;
 pub mod matrix_product;
+pub mod ot;
+pub mod preprocessing;
 pub mod services;
 pub mod sharing;
 pub mod simon;

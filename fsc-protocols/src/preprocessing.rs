@@ -1,7 +1,7 @@
 //! What is random and does not depend on inputs, made before it is needed: correlated randomness for circuits.
 //!
-//! Two ways to make it: [`Dealer`], a party that all others trust, for tests and for devices that can't do better; it is
-//! never chosen unasked.
+//! Two ways to make it: [`Oblivious`] transfer between every two parties, the default; and a [`Dealer`], a party that all
+//! others trust, for tests and for devices that can't do better, which is never chosen unasked.
 
 use std::future::Future;
 
@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::algebra::bits::Bits;
 
 pub mod dealer;
+pub mod oblivious;
 
 pub use dealer::Dealer;
+pub use oblivious::Oblivious;
 
 /// A way to make correlated randomness. Parties ask for the same at the same time.
 pub trait Preprocessing: Send {
@@ -69,9 +71,12 @@ impl BitTriples {
 }
 
 /// Which way a computation takes: `parameters.preprocessing`, public and equal at all parties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
+    /// Every two parties, by oblivious transfer.
+    #[default]
+    Oblivious,
     /// The party at this place deals, and all others trust it.
     Dealer(usize),
 }
@@ -84,13 +89,14 @@ impl Source {
                 let why = format!("there is no party {place} to deal: places are 0 to {}", parties.saturating_sub(1));
                 Err(ObjectError::argument("parameters", why))
             }
-            Self::Dealer(_) => Ok(self),
+            Self::Oblivious | Self::Dealer(_) => Ok(self),
         }
     }
 
     /// What [`Engine::bit_triples`] sends, at one party.
     pub fn bit_triples_cost(self, parties: usize, length: usize, width: usize) -> Cost {
         match self {
+            Self::Oblivious => Oblivious::bit_triples_cost(parties, length, width),
             Self::Dealer(_) => Dealer::bit_triples_cost(parties, length, width),
         }
     }
@@ -98,15 +104,17 @@ impl Source {
 
 /// The preprocessing of one run, by either way.
 pub enum Engine {
+    /// Every two parties'.
+    Oblivious(Oblivious),
     /// A dealer's.
     Dealer(Dealer),
 }
 
 impl Engine {
     /// The preprocessing of that kind, set up with the others.
-    #[allow(clippy::unused_async)] // the other way has to meet the others first
     pub async fn connect(party: &mut Party, source: Source) -> Result<Self, ProtocolError> {
         Ok(match source {
+            Source::Oblivious => Self::Oblivious(Oblivious::connect(party).await?),
             Source::Dealer(place) => Self::Dealer(Dealer::new(party, place)),
         })
     }
@@ -119,6 +127,7 @@ impl Engine {
         width: usize,
     ) -> Result<BitTriples, ProtocolError> {
         match self {
+            Self::Oblivious(oblivious) => oblivious.bit_triples(party, length, width).await,
             Self::Dealer(dealer) => dealer.bit_triples(party, length, width).await,
         }
     }

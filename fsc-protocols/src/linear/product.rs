@@ -1,6 +1,6 @@
 //! Shares of a product X·Y, where one party knows X and another one Y.
 //!
-//! By a dealer, it is Beaver's way with both operands known (Beaver, "Efficient multiparty protocols using circuit
+//! By oblivious transfer, it is [`rows`]. By a dealer, it is Beaver's way with both operands known (Beaver, "Efficient multiparty protocols using circuit
 //! randomization", CRYPTO 1991): the left party holds a pad A and a share C_l of AB, the right one B and C_r, all of them
 //! random; the two tell each other U = X − A and V = Y − B, and X·V + C_l and U·B + C_r add up to X·Y.
 
@@ -15,6 +15,8 @@ use fsc_core::protocol::{Cost, ProtocolError};
 use rand::Rng;
 
 use crate::algebra::ring::{self, Ring};
+use crate::ot::Pairs;
+use crate::ot::rows::{self, Sizes};
 use crate::preprocessing::Source;
 
 /// Which product: X has `rows`×`inner` elements, Y has `inner`×`columns`.
@@ -34,6 +36,24 @@ pub struct Product {
     pub bits: u32,
 }
 
+impl Product {
+    fn sizes(&self) -> Sizes {
+        Sizes { rows: self.rows, inner: self.inner, columns: self.columns, bits: self.bits }
+    }
+
+    /// The messages and bytes that a party sends in each of its roles.
+    fn sent<R: Ring>(&self, source: Source, me: usize) -> Vec<(u64, u64)> {
+        let one = |elements: usize| (1, (elements * R::WIDTH) as u64);
+        let (dealer, left, right) = match source {
+            Source::Oblivious => (None, self.sizes().of_left(), self.sizes().of_right::<R>()),
+            Source::Dealer(dealer) => (Some(dealer), one(self.rows * self.inner), one(self.inner * self.columns)),
+        };
+        let dealt = (dealer == Some(me) && me != self.right).then(|| one(self.rows * self.columns));
+        let roles = [(me == self.left).then_some(left), (me == self.right).then_some(right), dealt];
+        roles.into_iter().flatten().collect()
+    }
+}
+
 /// What this party knows of a product, row by row.
 pub enum Factor<R> {
     /// X.
@@ -51,9 +71,14 @@ pub async fn products<R: Ring>(
     source: Source,
     tasks: Vec<(Product, Factor<R>)>,
 ) -> Result<Vec<Option<Vec<R>>>, ProtocolError> {
+    if source == Source::Oblivious {
+        // Strangers meet once, and not in each fork.
+        Pairs::connect(party).await?;
+    }
     let mut forks: Vec<_> = tasks.iter().map(|_| party.fork("product")).collect();
     let tasks = forks.iter_mut().zip(tasks).map(|(fork, (product, factor))| async move {
         match source {
+            Source::Oblivious => transferred(fork, product, factor).await,
             Source::Dealer(dealer) => dealt(fork, dealer, product, factor).await,
         }
     });
@@ -62,21 +87,35 @@ pub async fn products<R: Ring>(
 
 /// What several products at the same time send, at one party.
 pub fn cost<R: Ring>(source: Source, me: usize, products: &[Product]) -> Cost {
-    let costs = products.iter().map(|product| match source {
-        Source::Dealer(dealer) => dealt_cost::<R>(dealer, me, product),
-    });
-    costs.fold(Cost::default(), beside)
+    let mut cost = Cost::default();
+    for product in products {
+        for (messages, bytes) in product.sent::<R>(source, me) {
+            cost.messages += messages;
+            cost.bytes += bytes;
+        }
+    }
+    cost.rounds = match source {
+        Source::Oblivious => rounds(me, products).iter().sum(),
+        Source::Dealer(_) => u32::from(cost.messages > 0),
+    };
+    cost
 }
 
-/// What is sent in all, where two parts go side by side.
-pub fn beside(one: Cost, other: Cost) -> Cost {
-    Cost { rounds: one.rounds.max(other.rounds), ..one + other }
-}
-
-/// What products send, and what is sent next. Who sends last of all in making a product goes on without waiting.
+/// What is sent in all by a party that makes products and then goes on. If the last that it sends for them needs no answer,
+/// it does so in the same round.
 pub fn then(source: Source, me: usize, products: &[Product], making: Cost, next: Cost) -> Cost {
-    let _ = (source, me, products);
-    making + next
+    let [left, right] = rounds(me, products);
+    let at_once = source == Source::Oblivious && right > left && next.rounds > 0;
+    let both = making + next;
+    Cost { rounds: both.rounds - u32::from(at_once), ..both }
+}
+
+/// How often a party sends for the products by oblivious transfer that it is left in, and right in.
+fn rounds(me: usize, products: &[Product]) -> [u32; 2] {
+    let most = |side: fn(&Product) -> usize| {
+        products.iter().filter(|product| side(product) == me).map(|product| product.sizes().rounds()).max()
+    };
+    [most(|product| product.left), most(|product| product.right)].map(Option::unwrap_or_default)
 }
 
 /// The product of two matrices, row by row.
@@ -162,11 +201,17 @@ async fn dealt<R: Ring>(
     }
 }
 
-fn dealt_cost<R: Ring>(dealer: usize, me: usize, product: &Product) -> Cost {
-    let Product { left, right, rows, inner, columns, .. } = *product;
-    let parts = [(dealer == me && dealer != right, rows * columns), (left == me, rows * inner), (right == me, inner * columns)];
-    let sent = parts.into_iter().filter(|(mine, _)| *mine).map(|(_, elements)| (elements * R::WIDTH) as u64);
-    sent.fold(Cost::default(), |cost, bytes| Cost { rounds: 1, messages: cost.messages + 1, bytes: cost.bytes + bytes })
+async fn transferred<R: Ring>(
+    party: &mut Party,
+    product: Product,
+    factor: Factor<R>,
+) -> Result<Option<Vec<R>>, ProtocolError> {
+    let mut pairs = Pairs::connect(party).await?;
+    match factor {
+        Factor::Left(x) => rows::left(party, &mut pairs, product.right, product.sizes(), &x).await.map(Some),
+        Factor::Right(y) => rows::right(party, &mut pairs, product.left, product.sizes(), &y).await.map(Some),
+        Factor::Neither => Ok(None),
+    }
 }
 
 /// The key of pads that the dealer shares with another party, or with itself; none for the rest.

@@ -1,0 +1,223 @@
+//! Oblivious transfer between every two parties of a run.
+//!
+//! ```text
+//!   product     X·Y, X at one party and Y at another, in shares of Z/2^128
+//!   random      strings of bits, of which the receiver gets one of two
+//!   hash          from correlated strings to independent ones
+//!   softspoken  correlated OT: t at the receiver, q = t ⊕ choice·Δ at the sender
+//!   base        128 OTs of keys, when two nodes meet for the first time
+//! ```
+//!
+//! Two nodes that have met keep what the base OTs made ([`Acquaintance`]), so that all runs but the first begin with symmetric
+//! cryptography, and without a message. Each pair has OTs in both directions, each with a Δ of its own.
+//!
+//! # Security
+//!
+//! Semi-honest adversary, any number of corrupt parties: pairs share nothing with one another. A node that keeps its Δ uses it in
+//! all its runs with that peer, so two things must not repeat, and are derived from a key of the run for that: the leaves'
+//! streams, and the hash function's permutation. A malicious receiver of OTs could learn bits of Δ run by run; no consistency
+//! check is made here.
+//!
+//! # Leakage
+//!
+//! None. Who has met whom is known to both.
+//!
+//! # Wire
+//!
+//! At a first meeting, each of the two sends 8,224 bytes, and when it has the other's, 4,096 bytes. Later nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fsc_core::party::Party;
+use fsc_core::protocol::{Cost, ProtocolError};
+use rand::Rng;
+use zeroize::Zeroizing;
+
+use base::{BaseError, Context, RECEIVER_MESSAGE, SENDER_MESSAGE};
+use hash::Hash;
+pub use random::{Receiver, Sender};
+use softspoken::{CORRECTION, ExtensionError, ReceiverSeeds, SenderSeeds};
+
+pub mod base;
+pub mod hash;
+pub mod random;
+pub mod rows;
+pub mod softspoken;
+
+/// My half of what two nodes keep that have met.
+pub struct Acquaintance {
+    sender: SenderSeeds,
+    receiver: ReceiverSeeds,
+}
+
+/// The OTs between this party and another one, in one run.
+pub struct Pair {
+    /// OTs to the other.
+    pub sender: Sender,
+    /// OTs from the other.
+    pub receiver: Receiver,
+}
+
+/// The OTs between this party and all others, in one run.
+pub struct Pairs(Vec<Option<Pair>>);
+
+impl Pairs {
+    /// Meets all others. All parties of a run do it at the same point, and not while they are at it already.
+    pub async fn connect(party: &mut Party) -> Result<Self, ProtocolError> {
+        let others: Vec<usize> = party.others().collect();
+        let runs: Vec<_> = others.iter().map(|other| party.mask_key(*other)).collect();
+        let strangers = others.iter().zip(&runs).filter(|(other, _)| party.kept::<Acquaintance>(**other).is_none());
+        let strangers: Vec<_> = strangers.map(|(other, run)| (*other, run)).collect();
+        meet(party, &strangers).await?;
+        let mut pairs: Vec<Option<Pair>> = (0..party.parties()).map(|_| None).collect();
+        for (other, run) in others.into_iter().zip(&runs) {
+            pairs[other] = party.kept::<Acquaintance>(other).map(|half| half.start(party.me() < other, run));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// What connecting sends to so many others that were never met, at one party.
+    pub const fn meeting_cost(strangers: usize) -> Cost {
+        let bytes = RECEIVER_MESSAGE + SENDER_MESSAGE + CORRECTION;
+        let rounds = if strangers == 0 { 0 } else { 2 };
+        Cost { rounds, messages: 2 * strangers as u64, bytes: (strangers * bytes) as u64 }
+    }
+
+    /// The OTs between this party and that one.
+    ///
+    /// # Panics
+    /// If that is no other party.
+    pub fn with(&mut self, other: usize) -> &mut Pair {
+        self.0[other].as_mut().expect("a party has OTs with all others")
+    }
+}
+
+impl Acquaintance {
+    /// The OTs of one run, of a key that only the two parties have. Of the two, one has the lower place.
+    fn start(&self, lower: bool, run: &[u8; 32]) -> Pair {
+        let hash = |receiver_is_lower: bool| {
+            let key = blake3::Hasher::new_keyed(run).update(b"ot hash").update(&[receiver_is_lower.into()]).finalize();
+            let (key, _) = key.as_bytes().split_first_chunk().expect("16 of 32 bytes");
+            Hash::new(key)
+        };
+        Pair {
+            sender: Sender { extension: self.sender.start(run), hash: hash(!lower) },
+            receiver: Receiver { extension: self.receiver.start(run), hash: hash(lower) },
+        }
+    }
+}
+
+/// Makes the acquaintance of those others, given a key of the run with each: base OTs in both directions, then corrections.
+async fn meet(party: &mut Party, strangers: &[(usize, &Zeroizing<[u8; 32]>)]) -> Result<(), ProtocolError> {
+    let mut meetings = Vec::with_capacity(strangers.len());
+    for (other, run) in strangers {
+        let (meeting, message) = Meeting::new(party, *other, run);
+        party.send(*other, message);
+        meetings.push(meeting);
+    }
+    let mut heard = Vec::with_capacity(meetings.len());
+    for meeting in meetings {
+        let theirs = party.recv(meeting.other).await?;
+        let (met, correction) = meeting.heard(&theirs)?;
+        heard.push((met, correction));
+    }
+    for (met, correction) in &mut heard {
+        party.send(met.other, std::mem::take(correction));
+    }
+    for (met, _) in heard {
+        let correction = party.recv(met.other).await?;
+        let other = met.other;
+        party.keep(other, Arc::new(met.corrected(&correction)?));
+    }
+    Ok(())
+}
+
+/// A first meeting, when my message was sent.
+struct Meeting<'a> {
+    other: usize,
+    run: &'a [u8; 32],
+    me: usize,
+    delta: Zeroizing<u128>,
+    sender: base::Sender,
+    receiver: base::Receiver,
+}
+
+/// A first meeting, when the base OTs are made.
+struct Met {
+    other: usize,
+    delta: Zeroizing<u128>,
+    chosen: base::ChosenKeys,
+    receiver: ReceiverSeeds,
+}
+
+impl<'a> Meeting<'a> {
+    /// My message: as the sender of base OTs, from which my leaves as the receiver of OTs grow, and as their receiver.
+    fn new(party: &mut Party, other: usize, run: &'a [u8; 32]) -> (Self, Bytes) {
+        let me = party.me();
+        let mut delta = Zeroizing::new([0; 16]);
+        party.rng().fill_bytes(delta.as_mut());
+        let delta = Zeroizing::new(u128::from_le_bytes(*delta));
+        let sender = base::Sender::new(party.rng());
+        let context = Context { run, direction: u8::from(other < me) };
+        let receiver = base::Receiver::new(context, SenderSeeds::choices(*delta), party.rng());
+        let message = [&sender.message()[..], receiver.message()].concat().into();
+        (Self { other, run, me, delta, sender, receiver }, message)
+    }
+
+    /// With the other's message: my correction.
+    fn heard(self, theirs: &[u8]) -> Result<(Met, Bytes), ProtocolError> {
+        let malformed = |error: BaseError| match error {
+            BaseError::Length => malformed(self.other, "its base OTs have another length than expected"),
+            BaseError::NoPoint => malformed(self.other, "its base OTs hold something else than points"),
+        };
+        let (their_sender, their_receiver) =
+            theirs.split_at_checked(SENDER_MESSAGE).ok_or_else(|| malformed(BaseError::Length))?;
+        // A direction is named by its sender of base OTs: 0, if that is the one with the lower place.
+        let [mine, their] = [self.me > self.other, self.other > self.me]
+            .map(|direction| Context { run: self.run, direction: direction.into() });
+        let both = self.sender.keys(mine, their_receiver).map_err(malformed)?;
+        let chosen = self.receiver.keys(their, their_sender).map_err(malformed)?;
+        let (receiver, correction) = ReceiverSeeds::plant(&both);
+        Ok((Met { other: self.other, delta: self.delta, chosen, receiver }, correction))
+    }
+}
+
+impl Met {
+    /// With the other's correction: all that is to be kept.
+    fn corrected(self, correction: &[u8]) -> Result<Acquaintance, ProtocolError> {
+        let sender = SenderSeeds::grow(*self.delta, &self.chosen, correction).map_err(|error| bad(self.other, error))?;
+        Ok(Acquaintance { sender, receiver: self.receiver })
+    }
+}
+
+/// What a message of an extension makes its sender.
+pub(crate) fn bad(party: usize, error: ExtensionError) -> ProtocolError {
+    match error {
+        ExtensionError::Length { .. } => malformed(party, "its part of an OT extension has another length than agreed"),
+    }
+}
+
+pub(crate) const fn malformed(party: usize, why: &'static str) -> ProtocolError {
+    ProtocolError::Malformed { party, why }
+}
+
+/// Has simulated nodes know one another as if they had met in an earlier run; without exponentiations, and by their keys alone.
+#[cfg(any(test, feature = "sim"))]
+pub fn acquaint(keys: &[Arc<fsc_core::joining::Keys>]) {
+    use rand::SeedableRng;
+    for (other, theirs) in keys.iter().enumerate() {
+        for (me, mine) in keys.iter().enumerate().take(other) {
+            let mut seed = blake3::Hasher::new_derive_key("fsc acquaintance of simulated nodes");
+            seed.update(&mine.public()).update(&theirs.public());
+            let mut rng = fsc_core::laws::ChaCha20Rng::from_seed(*seed.finalize().as_bytes());
+            let ((sender, their_receiver), (their_sender, receiver)) =
+                (softspoken::deal(&mut rng), softspoken::deal(&mut rng));
+            let halves = [
+                Acquaintance { sender, receiver },
+                Acquaintance { sender: their_sender, receiver: their_receiver },
+            ];
+            fsc_core::sim::acquaint(keys, [me, other], halves);
+        }
+    }
+}

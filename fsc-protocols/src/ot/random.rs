@@ -1,0 +1,127 @@
+//! Random OT of bits: the sender gets two random strings of `width` bits per OT, the receiver the one of its choice.
+//!
+//! The strings of correlated OTs, hashed: see [`Hash`]. Bit k of all OTs' strings is one vector, as circuits use them.
+
+use bytes::Bytes;
+
+use super::hash::Hash;
+use super::softspoken::{self, ExtensionError};
+use crate::algebra::bits::Bits;
+use crate::algebra::transpose::{SIDE, transpose};
+
+/// Up to so many bits of each string are picked one by one; more are transposed.
+const FEW: usize = 8;
+
+/// The receiver of OTs from one other party, in one run.
+pub struct Receiver {
+    pub(super) extension: softspoken::Receiver,
+    pub(super) hash: Hash,
+}
+
+/// The sender of OTs to one other party, in one run.
+pub struct Sender {
+    pub(super) extension: softspoken::Sender,
+    pub(super) hash: Hash,
+}
+
+impl Receiver {
+    /// An OT per choice: the message to the sender, and the strings of these choices.
+    pub fn bits(&mut self, choices: &Bits, width: usize) -> (Bytes, Vec<Bits>) {
+        let first = self.extension.next();
+        let (message, strings) = self.extension.extend(choices);
+        (message, hashed(&self.hash, first, strings, width))
+    }
+}
+
+impl Sender {
+    /// The OTs that the receiver's message is for, `length` of them: the strings of choice zero, and those of choice one.
+    pub fn bits(&mut self, message: &[u8], length: usize, width: usize) -> Result<[Vec<Bits>; 2], ExtensionError> {
+        let first = self.extension.next();
+        let zero = self.extension.extend(message, length)?;
+        let delta = self.extension.delta();
+        let one = zero.iter().map(|string| string ^ delta).collect();
+        Ok([zero, one].map(|strings| hashed(&self.hash, first, strings, width)))
+    }
+}
+
+/// `width` vectors of bits of the hashes of consecutive OTs' strings.
+fn hashed(hash: &Hash, first: u64, strings: Vec<u128>, width: usize) -> Vec<Bits> {
+    let mut vectors = Vec::with_capacity(width);
+    let mut hashes = strings.clone();
+    for (block, start) in (0..).zip((0..width).step_by(SIDE)) {
+        hashes.copy_from_slice(&strings);
+        hash.strings(first, block, &mut hashes);
+        vectors.extend(low_bits(&hashes, SIDE.min(width - start)));
+    }
+    vectors
+}
+
+/// The low bits of all blocks, position by position.
+fn low_bits(blocks: &[u128], width: usize) -> Vec<Bits> {
+    let mut vectors = vec![Vec::with_capacity(blocks.len().div_ceil(64)); width];
+    if width <= FEW {
+        for blocks in blocks.chunks(64) {
+            for (bit, words) in vectors.iter_mut().enumerate() {
+                words.push(blocks.iter().zip(0..).fold(0, |word, (block, index)| word | (block >> bit & 1) as u64 << index));
+            }
+        }
+    } else {
+        for blocks in blocks.chunks(SIDE) {
+            let mut square = [0; SIDE];
+            square[..blocks.len()].copy_from_slice(blocks);
+            transpose(&mut square);
+            for (words, row) in vectors.iter_mut().zip(square) {
+                let both = [row as u64, (row >> 64) as u64];
+                words.extend_from_slice(&both[..blocks.len().div_ceil(64)]);
+            }
+        }
+    }
+    vectors.into_iter().map(|words| Bits::from_words(words, blocks.len())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+
+    fn pair(seed: u64) -> (Sender, Receiver) {
+        let (sender, receiver) = softspoken::deal(&mut ChaCha20Rng::seed_from_u64(seed));
+        let run = [1; 32];
+        (
+            Sender { extension: sender.start(&run), hash: Hash::new(&[5; 16]) },
+            Receiver { extension: receiver.start(&run), hash: Hash::new(&[5; 16]) },
+        )
+    }
+
+    #[test]
+    fn the_receiver_gets_the_bits_of_its_choice() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let (mut sender, mut receiver) = pair(1);
+        for (length, width) in [(1, 1), (100, 3), (1000, 8), (1000, 9), (77, 128), (200, 300), (0, 5), (5, 0)] {
+            let choices = Bits::from_words((0..length.div_ceil(64)).map(|_| rng.random()).collect(), length);
+            let (message, chosen) = receiver.bits(&choices, width);
+            let [zero, one] = sender.bits(&message, length, width).unwrap();
+            assert_eq!([zero.len(), one.len(), chosen.len()], [width; 3]);
+            for ((zero, one), chosen) in zero.iter().zip(&one).zip(&chosen) {
+                let mut expected = zero.xor(one).and(&choices);
+                expected.xor_assign(zero);
+                assert!(expected == *chosen, "{length} OTs of {width} bits");
+            }
+        }
+    }
+
+    /// What the receiver did not choose looks random to it: half of the bits are as those that it has.
+    #[test]
+    fn the_other_bits_are_independent() {
+        let (mut sender, mut receiver) = pair(2);
+        let length = 10_000;
+        let (message, chosen) = receiver.bits(&Bits::zeros(length), 20);
+        let [_, other] = sender.bits(&message, length, 20).unwrap();
+        for (chosen, other) in chosen.iter().zip(&other) {
+            let differing: u32 = chosen.xor(other).words().iter().map(|word| word.count_ones()).sum();
+            assert!((4_700..5_300).contains(&differing), "{differing} of {length} bits differ");
+        }
+    }
+}

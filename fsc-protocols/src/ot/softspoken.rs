@@ -1,0 +1,459 @@
+//! OT extension: any number of correlated OTs from 128 base OTs, by symmetric cryptography.
+//!
+//! Roy, "SoftSpokenOT: quieter OT extension from small-field silent VOLE in the minicrypt model" (Crypto 2022, eprint
+//! 2022/192), against parties that follow the protocol, with k = 2: half the bytes of k = 1, 8 per OT, for twice the leaves.
+//!
+//! *Setup.* 64 groups of two base OTs each make a tree of two levels (section 3.1 and the all-but-one OT it starts from): the
+//! receiver of OTs has a seed at each of the four leaves, the sender at all but leaf Δ_g ∈ {0…3} of its choice. A leaf is
+//! numbered a + 2c, where a is the branch at the first level and c at the second:
+//!
+//! ```text
+//!   s_0, s_1                            the first base OT's keys; the sender has that of ¬a*, where Δ_g = a* + 2c*
+//!   leaf_{a+2c} = G(s_a)_c              so it has both leaves under ¬a*
+//!   leaf_{0+2c} ⊕ leaf_{1+2c} ⊕ k_c     sent for c = 0, 1; k_0, k_1 are the second base OT's keys, the sender has that of ¬c*
+//! ```
+//!
+//! *Extension* (section 3.1, figure 7, small-field VOLE over F_2 ⊂ F_4; section 3.3, with the repetition code). Leaves expand
+//! to r_x ∈ F_2^ℓ, ℓ the number of OTs:
+//!
+//! ```text
+//!   receiver:  u = Σ_x r_x,  v = Σ_x x·r_x                    sends d = u ⊕ choices in each group
+//!   sender:    w = Σ_x (x ⊕ Δ_g)·r_x = v ⊕ Δ_g·u              q = w ⊕ Δ_g·d = v ⊕ Δ_g·choices
+//! ```
+//!
+//! The coefficients' two bits make two rows, 64 groups make 128, and a column of them is an OT's string: t at the receiver,
+//! q = t ⊕ choice·Δ at the sender.
+//!
+//! *Runs.* Seeds outlive runs, streams do not: in every run, role and fork, a leaf's stream is AES-128 in counter mode under
+//! a key that BLAKE3 makes of its seed and of a fresh key that only the two parties have. No counter is kept between runs, and
+//! a node that was set back repeats nothing.
+//!
+//! # Wire
+//!
+//! Setup: 4,096 bytes from the receiver of OTs. Extension: 64 · ⌈ℓ/8⌉ bytes from it, group by group, little-endian.
+
+use aes::Aes128Enc;
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use bytes::Bytes;
+#[cfg(any(test, feature = "sim"))]
+use rand::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::base::{BothKeys, COUNT, ChosenKeys};
+use crate::algebra::bits::Bits;
+use crate::algebra::transpose::{SIDE, transpose};
+
+/// How many groups of base OTs, and trees, there are.
+pub const GROUPS: usize = COUNT / 2;
+
+/// The length of the setup's message.
+pub const CORRECTION: usize = GROUPS * 2 * size_of::<Seed>();
+
+/// The length of an extension's message for that many OTs.
+pub const fn message_length(ots: usize) -> usize {
+    GROUPS * ots.div_ceil(8)
+}
+
+/// Columns of 128 OTs per step: leaves' streams stay in the first-level cache, the matrix in the second.
+const STEP: usize = 64;
+
+/// The distance of rows: an odd number of cache lines, so that the elements of a column do not all compete for the same few.
+const STRIDE: usize = STEP + 4;
+
+type Seed = [u8; 32];
+
+/// What a peer sent that is no message of this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtensionError {
+    /// It has another length.
+    #[error("a message of the OT extension has {actual} bytes instead of {expected}")]
+    Length {
+        /// The length that was agreed on, in bytes.
+        expected: usize,
+        /// The length of the message, in bytes.
+        actual: usize,
+    },
+}
+
+/// What the receiver of OTs keeps: all leaves.
+pub struct ReceiverSeeds(Zeroizing<Vec<[Seed; 4]>>);
+
+/// What the sender of OTs keeps: Δ, and the leaves but one of each tree. Leaf x is at x ⊕ Δ_g − 1, the place that depends on
+/// its coefficient alone.
+pub struct SenderSeeds {
+    delta: Zeroizing<u128>,
+    leaves: Zeroizing<Vec<[Seed; 3]>>,
+}
+
+impl ReceiverSeeds {
+    /// Makes the leaves of the base OTs' keys, and the message to the sender of OTs.
+    pub fn plant(base: &BothKeys) -> (Self, Bytes) {
+        let mut trees = Zeroizing::new(Vec::with_capacity(GROUPS));
+        let mut correction = Vec::with_capacity(CORRECTION);
+        for keys in base.as_chunks::<2>().0 {
+            let [first, second] = keys;
+            let [left, right] = [children(&first[0]), children(&first[1])];
+            for branch in [0, 1] {
+                correction.extend_from_slice(&xor(&xor(&left[branch], &right[branch]), &second[branch]));
+            }
+            trees.push([left[0], right[0], left[1], right[1]]);
+        }
+        (Self(trees), correction.into())
+    }
+
+    /// A receiver in one run: of the key of that run.
+    pub fn start(&self, run: &[u8; 32]) -> Receiver {
+        Receiver { leaves: self.0.iter().map(|tree| tree.map(|seed| stream(&seed, run))).collect(), column: 0 }
+    }
+}
+
+impl SenderSeeds {
+    /// The choices in the base OTs that go with Δ: in each, the branch that Δ's leaf is not in.
+    pub const fn choices(delta: u128) -> u128 {
+        !delta
+    }
+
+    /// Makes the leaves of the chosen keys and the receiver's message.
+    pub fn grow(delta: u128, base: &ChosenKeys, correction: &[u8]) -> Result<Self, ExtensionError> {
+        check_length(CORRECTION, correction.len())?;
+        let masked = correction.as_chunks::<{ size_of::<Seed>() }>().0.as_chunks::<2>().0;
+        let mut leaves = Zeroizing::new(Vec::with_capacity(GROUPS));
+        for (group, (keys, masked)) in base.as_chunks::<2>().0.iter().zip(masked).enumerate() {
+            let other_branch = mask(!delta >> (2 * group + 1) & 1);
+            let [first, second] = keys;
+            let known = children(first);
+            // Of the level below, the branch that Δ's leaf is in and the one that it is not in.
+            let [inside, outside] = [!other_branch, other_branch].map(|branch| select(&known[0], &known[1], branch));
+            let sum = xor(&select(&masked[0], &masked[1], other_branch), second);
+            leaves.push([inside, xor(&sum, &outside), outside]);
+        }
+        Ok(Self { delta: Zeroizing::new(delta), leaves })
+    }
+
+    /// A sender in one run: of the key of that run.
+    pub fn start(&self, run: &[u8; 32]) -> Sender {
+        let leaves = self.leaves.iter().map(|tree| tree.map(|seed| stream(&seed, run)));
+        Sender { delta: *self.delta, leaves: leaves.collect(), column: 0 }
+    }
+}
+
+/// Halves that fit together, as a setup between strangers would have made them.
+#[cfg(any(test, feature = "sim"))]
+pub(super) fn deal(rng: &mut impl CryptoRng) -> (SenderSeeds, ReceiverSeeds) {
+    let mut delta = [0; 16];
+    rng.fill_bytes(&mut delta);
+    let delta = u128::from_le_bytes(delta);
+    let mut base = Zeroizing::new(vec![[Seed::default(); 2]; COUNT]);
+    base.iter_mut().flatten().for_each(|key| rng.fill_bytes(key));
+    let chosen = base.iter().enumerate().map(|(index, both)| both[(SenderSeeds::choices(delta) >> index & 1) as usize]);
+    let chosen = Zeroizing::new(chosen.collect());
+    let (receiver, correction) = ReceiverSeeds::plant(&base);
+    (SenderSeeds::grow(delta, &chosen, &correction).expect("a correction of that length"), receiver)
+}
+
+/// The receiver of OTs in one run.
+pub struct Receiver {
+    leaves: Vec<[Aes128Enc; 4]>,
+    /// How many columns of 128 OTs were made.
+    column: u64,
+}
+
+impl Receiver {
+    /// The number of the first OT of the next extension. No number comes twice in a run.
+    pub const fn next(&self) -> u64 {
+        self.column * SIDE as u64
+    }
+
+    /// Makes an OT per choice: the message to the sender, and the strings t.
+    pub fn extend(&mut self, choices: &Bits) -> (Bytes, Vec<u128>) {
+        let row = choices.len().div_ceil(8);
+        let mut message = vec![0; message_length(choices.len())];
+        let mut work = Work::new(choices.len());
+        let mut leaf = [[0; STEP]; 4];
+        while let Some(columns) = work.step() {
+            let counters = counters(self.column);
+            let choices = columns_of(choices, work.start, columns);
+            for (group, ciphers) in self.leaves.iter().enumerate() {
+                for (leaf, cipher) in leaf.iter_mut().zip(ciphers) {
+                    expand(cipher, &counters[..columns], &mut leaf[..columns]);
+                }
+                let [low, high] = work.rows(group);
+                let mut difference = [0; STEP];
+                for column in 0..columns {
+                    let [r0, r1, r2, r3] = [0, 1, 2, 3].map(|x: usize| leaf[x][column]);
+                    low[column] = r1 ^ r3;
+                    high[column] = r2 ^ r3;
+                    difference[column] = r0 ^ r1 ^ r2 ^ r3 ^ choices[column];
+                }
+                let bytes = bytemuck::cast_slice(&difference[..columns]);
+                let part = &mut message[group * row..][..row][work.start * (SIDE / 8)..];
+                let length = part.len().min(bytes.len());
+                part[..length].copy_from_slice(&bytes[..length]);
+            }
+            self.column += columns as u64;
+            work.transpose(columns);
+        }
+        (message.into(), work.strings())
+    }
+}
+
+/// The sender of OTs in one run.
+pub struct Sender {
+    delta: u128,
+    leaves: Vec<[Aes128Enc; 3]>,
+    column: u64,
+}
+
+impl Sender {
+    /// Δ, by which the two strings of every OT differ.
+    pub const fn delta(&self) -> u128 {
+        self.delta
+    }
+
+    /// The number of the first OT of the next extension. No number comes twice in a run.
+    pub const fn next(&self) -> u64 {
+        self.column * SIDE as u64
+    }
+
+    /// Makes the OTs that the receiver's message is for, `length` of them: the strings q.
+    pub fn extend(&mut self, message: &[u8], length: usize) -> Result<Vec<u128>, ExtensionError> {
+        check_length(message_length(length), message.len())?;
+        let row = length.div_ceil(8);
+        let mut work = Work::new(length);
+        let mut leaf = [[0; STEP]; 3];
+        while let Some(columns) = work.step() {
+            let counters = counters(self.column);
+            for (group, ciphers) in self.leaves.iter().enumerate() {
+                for (leaf, cipher) in leaf.iter_mut().zip(ciphers) {
+                    expand(cipher, &counters[..columns], &mut leaf[..columns]);
+                }
+                let mut difference = [0_u128; STEP];
+                let part = &message[group * row..][..row][work.start * (SIDE / 8)..];
+                let bytes = bytemuck::cast_slice_mut(&mut difference[..columns]);
+                let there = part.len().min(bytes.len());
+                bytes[..there].copy_from_slice(&part[..there]);
+                let [delta_low, delta_high] = [0, 1].map(|bit| mask(self.delta >> (2 * group + bit) & 1));
+                let [low, high] = work.rows(group);
+                for column in 0..columns {
+                    let [r1, r2, r3] = [0, 1, 2].map(|place: usize| leaf[place][column]);
+                    low[column] = r1 ^ r3 ^ delta_low & difference[column];
+                    high[column] = r2 ^ r3 ^ delta_high & difference[column];
+                }
+            }
+            self.column += columns as u64;
+            work.transpose(columns);
+        }
+        Ok(work.strings())
+    }
+}
+
+/// The matrix whose rows are made step by step, and whose columns are the strings.
+struct Work {
+    /// The first column of this step.
+    start: usize,
+    /// The columns of all steps until this one.
+    done: usize,
+    matrix: Vec<u128>,
+    strings: Vec<u128>,
+    length: usize,
+}
+
+impl Work {
+    fn new(length: usize) -> Self {
+        let strings = Vec::with_capacity(length.next_multiple_of(SIDE));
+        Self { start: 0, done: 0, matrix: vec![0; SIDE * STRIDE], strings, length }
+    }
+
+    /// The number of columns of the next step, if there is one.
+    fn step(&mut self) -> Option<usize> {
+        self.start = self.done;
+        let columns = (self.length.div_ceil(SIDE) - self.start).min(STEP);
+        self.done += columns;
+        (columns > 0).then_some(columns)
+    }
+
+    /// The two rows of a group.
+    fn rows(&mut self, group: usize) -> [&mut [u128]; 2] {
+        let (low, high) = self.matrix[2 * group * STRIDE..2 * (group + 1) * STRIDE].split_at_mut(STRIDE);
+        [low, high]
+    }
+
+    /// Turns the step's columns into strings.
+    fn transpose(&mut self, columns: usize) {
+        for column in 0..columns {
+            let mut square = std::array::from_fn(|row| u128::from_le(self.matrix[row * STRIDE + column]));
+            transpose(&mut square);
+            self.strings.extend_from_slice(&square);
+        }
+    }
+
+    fn strings(mut self) -> Vec<u128> {
+        self.strings.truncate(self.length);
+        self.strings
+    }
+}
+
+/// The choices of some columns, as they are in memory: little-endian, as everything until it is transposed.
+fn columns_of(choices: &Bits, start: usize, columns: usize) -> [u128; STEP] {
+    let words = &choices.words()[2 * start..choices.words().len().min(2 * (start + columns))];
+    let mut all = [0; STEP];
+    for (column, pair) in all.iter_mut().zip(words.chunks(2)) {
+        let high = pair.get(1).copied().unwrap_or_default();
+        *column = (u128::from(pair[0]) | u128::from(high) << 64).to_le();
+    }
+    all
+}
+
+/// The counters of a step, which all leaves' streams share.
+fn counters(first: u64) -> [u128; STEP] {
+    let mut counter = u128::from(first);
+    [(); STEP].map(|()| {
+        counter += 1;
+        (counter - 1).to_le()
+    })
+}
+
+/// A leaf's stream at these counters.
+fn expand(cipher: &Aes128Enc, counters: &[u128], out: &mut [u128]) {
+    let (counters, _) = bytemuck::cast_slice::<u128, u8>(counters).as_chunks::<16>();
+    let (out, _) = bytemuck::cast_slice_mut::<u128, u8>(out).as_chunks_mut::<16>();
+    let (counters, out) = (aes::Block::cast_slice_from_core(counters), aes::Block::cast_slice_from_core_mut(out));
+    cipher.encrypt_blocks_b2b(counters, out).expect("as many counters as blocks");
+}
+
+/// A leaf's stream in one run.
+fn stream(seed: &Seed, run: &[u8; 32]) -> Aes128Enc {
+    let key = Zeroizing::new(*blake3::keyed_hash(seed, run).as_bytes());
+    let (key, _) = key.split_first_chunk::<16>().expect("16 of 32 bytes");
+    Aes128Enc::new(key.into())
+}
+
+/// G: the two seeds below one.
+fn children(seed: &Seed) -> [Seed; 2] {
+    let mut both = Zeroizing::new([0; 64]);
+    blake3::Hasher::new_keyed(seed).update(b"children").finalize_xof().fill(both.as_mut());
+    bytemuck::cast(*both)
+}
+
+fn xor(one: &Seed, other: &Seed) -> Seed {
+    std::array::from_fn(|index| one[index] ^ other[index])
+}
+
+/// All ones, if the bit is one.
+const fn mask(bit: u128) -> u128 {
+    0_u128.wrapping_sub(bit)
+}
+
+/// `one` where the mask is ones, `zero` where it is zeros, in constant time.
+fn select(zero: &Seed, one: &Seed, mask: u128) -> Seed {
+    let mask = mask as u8;
+    std::array::from_fn(|index| zero[index] ^ mask & (zero[index] ^ one[index]))
+}
+
+const fn check_length(expected: usize, actual: usize) -> Result<(), ExtensionError> {
+    if expected == actual { Ok(()) } else { Err(ExtensionError::Length { expected, actual }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+
+    fn pair(seed: u64) -> (Sender, Receiver) {
+        let (sender, receiver) = deal(&mut ChaCha20Rng::seed_from_u64(seed));
+        (sender.start(&[1; 32]), receiver.start(&[1; 32]))
+    }
+
+    fn bits(rng: &mut ChaCha20Rng, length: usize) -> Bits {
+        Bits::from_words((0..length.div_ceil(64)).map(|_| rng.random()).collect(), length)
+    }
+
+    fn check(sender: &mut Sender, receiver: &mut Receiver, choices: &Bits) {
+        assert_eq!(sender.next(), receiver.next());
+        let (message, t) = receiver.extend(choices);
+        assert_eq!(message.len(), message_length(choices.len()));
+        let q = sender.extend(&message, choices.len()).unwrap();
+        assert_eq!((t.len(), q.len()), (choices.len(), choices.len()));
+        for (index, (t, q)) in t.iter().zip(&q).enumerate() {
+            let expected = if choices.get(index) { sender.delta() } else { 0 };
+            assert_eq!(t ^ q, expected, "OT {index}");
+        }
+    }
+
+    #[test]
+    fn strings_differ_by_choice_times_delta_on_every_index() {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let (mut sender, mut receiver) = pair(1);
+        for length in [1, 127, 128, 129, 0, 64 * 128, 64 * 128 + 1, 20_000, 1] {
+            check(&mut sender, &mut receiver, &bits(&mut rng, length));
+        }
+    }
+
+    /// The tree is right for every leaf that may be missing.
+    #[test]
+    fn every_delta_of_a_group_works() {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let mut seen = [false; 4];
+        for seed in 0..4 {
+            let (mut sender, mut receiver) = pair(seed);
+            (0..GROUPS).for_each(|group| seen[(sender.delta() >> (2 * group) & 3) as usize] = true);
+            check(&mut sender, &mut receiver, &bits(&mut rng, 300));
+        }
+        assert_eq!(seen, [true; 4]);
+    }
+
+    /// The sender lacks leaf Δ_g of every tree, and the correction does not hold it either.
+    #[test]
+    fn the_sender_has_all_leaves_but_one() {
+        let (sender, receiver) = deal(&mut ChaCha20Rng::seed_from_u64(3));
+        for (group, (known, all)) in sender.leaves.iter().zip(receiver.0.iter()).enumerate() {
+            let missing = (*sender.delta >> (2 * group) & 3) as usize;
+            for (x, leaf) in all.iter().enumerate() {
+                assert_eq!(known.contains(leaf), x != missing);
+                assert!(x == missing || known[(x ^ missing) - 1] == *leaf);
+            }
+        }
+    }
+
+    #[test]
+    fn strings_never_repeat() {
+        let (_, mut receiver) = pair(1);
+        let choices = Bits::zeros(1000);
+        let mut all: Vec<u128> = (0..20).flat_map(|_| receiver.extend(&choices).1).collect();
+        let (sender, seeds) = deal(&mut ChaCha20Rng::seed_from_u64(1));
+        all.extend(seeds.start(&[2; 32]).extend(&choices).1);
+        drop(sender);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 21_000);
+    }
+
+    #[test]
+    fn messages_of_another_length_are_refused() {
+        let (mut sender, mut receiver) = pair(1);
+        let (message, _) = receiver.extend(&Bits::zeros(100));
+        for length in [0, 1, 96, 105, 128, 1 << 40] {
+            assert!(matches!(sender.extend(&message, length), Err(ExtensionError::Length { .. })), "{length}");
+        }
+        assert!(sender.extend(&message, 100).is_ok());
+        let chosen = Zeroizing::new(vec![[0; 32]; COUNT]);
+        for length in [0, CORRECTION - 1, CORRECTION + 1] {
+            assert!(SenderSeeds::grow(0, &chosen, &vec![0; length]).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_lengths_in_any_order_work(lengths in prop::collection::vec(0..700_usize, 1..6), seed: u64) {
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let (mut sender, mut receiver) = pair(seed);
+            for length in lengths {
+                check(&mut sender, &mut receiver, &bits(&mut rng, length));
+            }
+        }
+    }
+}
