@@ -144,15 +144,22 @@ impl Party {
         Ok(self.receive(from).await)
     }
 
-    /// Says the same to all others, and hears one message from each; in order of place, mine in its place.
-    pub async fn exchange(&mut self, mine: Bytes) -> Result<Vec<Bytes>, ProtocolError> {
-        self.send_all(&mine);
+    /// The next message from each of these, in order of place, nothing in the places of others. It waits for all of them at
+    /// once, so that none is blamed for waiting for another one.
+    pub async fn recv_each(&mut self, from: impl IntoIterator<Item = usize>) -> Result<Vec<Bytes>, ProtocolError> {
         let mut all = vec![Bytes::new(); self.parties()];
-        self.hear_each(1, |from, _, theirs| {
+        self.hear_each(from, 1, |from, _, theirs| {
             all[from] = theirs;
             Ok(())
         })
         .await?;
+        Ok(all)
+    }
+
+    /// Says the same to all others, and hears one message from each; in order of place, mine in its place.
+    pub async fn exchange(&mut self, mine: Bytes) -> Result<Vec<Bytes>, ProtocolError> {
+        self.send_all(&mine);
+        let mut all = self.recv_each(self.others()).await?;
         all[self.me()] = mine;
         Ok(all)
     }
@@ -179,7 +186,7 @@ impl Party {
         // Sums that still lack somebody's piece. All parties' pieces come in order, so the first is the first to be complete.
         let mut sums: VecDeque<(Vec<S::Element>, usize)> = VecDeque::new();
         let mut complete = 0;
-        self.hear_each(mine.len(), |from, index, wire| {
+        self.hear_each(self.others(), mine.len(), |from, index, wire| {
             check_length(from, &wire, &mine[index])?;
             while complete + sums.len() <= index {
                 sums.push_back((S::read(&mine[complete + sums.len()]), 0));
@@ -241,7 +248,7 @@ impl Party {
         let mine = std::mem::take(&mut wires[self.me()]);
         let mut held: Vec<Vec<S::Element>> = wires.iter().map(|_| Vec::new()).collect();
         held[self.me()] = mine.iter().flat_map(|piece| S::read(piece)).collect();
-        self.hear_each(mine.len(), |from, index, wire| {
+        self.hear_each(self.others(), mine.len(), |from, index, wire| {
             check_length(from, &wire, &mine[index])?;
             held[from].append(&mut S::read(&wire));
             Ok(())
@@ -263,15 +270,15 @@ impl Party {
         lock(&self.room).outbox.push_back(Outgoing { to, channel: self.channel, sequence, payload, digest });
     }
 
-    /// Hears `count` messages from each other party: each one's in order, and whoever's come first.
+    /// Hears `count` messages from each of these: each one's in order, and whoever's come first.
     async fn hear_each(
         &mut self,
+        from: impl IntoIterator<Item = usize>,
         count: usize,
         mut hear: impl FnMut(usize, usize, Bytes) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let others: Vec<usize> = self.others().collect();
         let mut heard = vec![0; self.parties()];
-        let mut missing: Vec<Receive> = others.into_iter().map(|from| self.receive(from)).collect();
+        let mut missing: Vec<Receive> = from.into_iter().map(|from| self.receive(from)).collect();
         while !missing.is_empty() {
             let (from, payload) = std::future::poll_fn(|context| first_of(&mut missing, context)).await;
             hear(from, heard[from], payload)?;

@@ -123,7 +123,10 @@ impl<const WIDTH: usize> Table<WIDTH> {
             Value::Array(row) => return Err(not_rows(WIDTH, position, row)),
             Value::List(row) => return Err(wrong(row_of(WIDTH, position, row.len()))),
             other => {
-                return Err(wrong(format!("there is {} at position {position}, where a row is expected", other.kind())));
+                return Err(wrong(format!(
+                    "there is {} at position {position}, where a row is expected",
+                    other.kind()
+                )));
             }
         }
         if complete {

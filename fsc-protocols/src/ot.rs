@@ -116,19 +116,19 @@ async fn meet(party: &mut Party, strangers: &[(usize, &Zeroizing<[u8; 32]>)]) ->
         party.send(*other, message);
         meetings.push(meeting);
     }
-    let mut heard = Vec::with_capacity(meetings.len());
+    let places = || strangers.iter().map(|(other, _)| *other);
+    let theirs = party.recv_each(places()).await?;
+    let mut met = Vec::with_capacity(meetings.len());
     for meeting in meetings {
-        let theirs = party.recv(meeting.other).await?;
-        let (met, correction) = meeting.heard(&theirs)?;
-        heard.push((met, correction));
+        let other = meeting.other;
+        let (half, correction) = meeting.heard(&theirs[other])?;
+        party.send(other, correction);
+        met.push(half);
     }
-    for (met, correction) in &mut heard {
-        party.send(met.other, std::mem::take(correction));
-    }
-    for (met, _) in heard {
-        let correction = party.recv(met.other).await?;
-        let other = met.other;
-        party.keep(other, Arc::new(met.corrected(&correction)?));
+    let corrections = party.recv_each(places()).await?;
+    for half in met {
+        let other = half.other;
+        party.keep(other, Arc::new(half.corrected(&corrections[other])?));
     }
     Ok(())
 }
@@ -159,8 +159,7 @@ impl<'a> Meeting<'a> {
         party.rng().fill_bytes(delta.as_mut());
         let delta = Zeroizing::new(u128::from_le_bytes(*delta));
         let sender = base::Sender::new(party.rng());
-        let context = Context { run, direction: u8::from(other < me) };
-        let receiver = base::Receiver::new(context, SenderSeeds::choices(*delta), party.rng());
+        let receiver = base::Receiver::new(context(other, me, run), SenderSeeds::choices(*delta), party.rng());
         let message = [&sender.message()[..], receiver.message()].concat().into();
         (Self { other, run, me, delta, sender, receiver }, message)
     }
@@ -173,9 +172,7 @@ impl<'a> Meeting<'a> {
         };
         let (their_sender, their_receiver) =
             theirs.split_at_checked(SENDER_MESSAGE).ok_or_else(|| malformed(BaseError::Length))?;
-        // A direction is named by its sender of base OTs: 0, if that is the one with the lower place.
-        let [mine, their] = [self.me > self.other, self.other > self.me]
-            .map(|direction| Context { run: self.run, direction: direction.into() });
+        let [mine, their] = [context(self.me, self.other, self.run), context(self.other, self.me, self.run)];
         let both = self.sender.keys(mine, their_receiver).map_err(malformed)?;
         let chosen = self.receiver.keys(their, their_sender).map_err(malformed)?;
         let (receiver, correction) = ReceiverSeeds::plant(&both);
@@ -183,10 +180,16 @@ impl<'a> Meeting<'a> {
     }
 }
 
+/// Base OTs' directions are named by their sender: 0, if it has the lower place.
+fn context(sender: usize, receiver: usize, run: &[u8; 32]) -> Context<'_> {
+    Context { run, direction: (sender > receiver).into() }
+}
+
 impl Met {
     /// With the other's correction: all that is to be kept.
     fn corrected(self, correction: &[u8]) -> Result<Acquaintance, ProtocolError> {
-        let sender = SenderSeeds::grow(*self.delta, &self.chosen, correction).map_err(|error| bad(self.other, error))?;
+        let sender =
+            SenderSeeds::grow(*self.delta, &self.chosen, correction).map_err(|error| bad(self.other, error))?;
         Ok(Acquaintance { sender, receiver: self.receiver })
     }
 }
@@ -213,10 +216,8 @@ pub fn acquaint(keys: &[Arc<fsc_core::joining::Keys>]) {
             let mut rng = fsc_core::laws::ChaCha20Rng::from_seed(*seed.finalize().as_bytes());
             let ((sender, their_receiver), (their_sender, receiver)) =
                 (softspoken::deal(&mut rng), softspoken::deal(&mut rng));
-            let halves = [
-                Acquaintance { sender, receiver },
-                Acquaintance { sender: their_sender, receiver: their_receiver },
-            ];
+            let halves =
+                [Acquaintance { sender, receiver }, Acquaintance { sender: their_sender, receiver: their_receiver }];
             fsc_core::sim::acquaint(keys, [me, other], halves);
         }
     }

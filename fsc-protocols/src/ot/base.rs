@@ -256,7 +256,8 @@ mod tests {
         };
         let (zeros, ones) = (count(0, 0..10), count(u128::MAX, 10..20));
         for (position, (zeros, ones)) in zeros.iter().zip(&ones).enumerate() {
-            let chi: f64 = zeros.iter().zip(ones).filter(|(a, b)| *a + *b > 0.0).map(|(a, b)| (a - b).powi(2) / (a + b)).sum();
+            let chi: f64 =
+                zeros.iter().zip(ones).filter(|(a, b)| *a + *b > 0.0).map(|(a, b)| (a - b).powi(2) / (a + b)).sum();
             assert!(chi < 60.0, "byte {position} shows the choice: chi-square {chi:.0}");
         }
     }

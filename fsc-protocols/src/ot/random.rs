@@ -62,7 +62,12 @@ fn low_bits(blocks: &[u128], width: usize) -> Vec<Bits> {
     if width <= FEW {
         for blocks in blocks.chunks(64) {
             for (bit, words) in vectors.iter_mut().enumerate() {
-                words.push(blocks.iter().zip(0..).fold(0, |word, (block, index)| word | (block >> bit & 1) as u64 << index));
+                words.push(
+                    blocks
+                        .iter()
+                        .zip(0..)
+                        .fold(0, |word, (block, index)| word | u64::from(block >> bit & 1 == 1) << index),
+                );
             }
         }
     } else {
@@ -99,7 +104,7 @@ mod tests {
     fn the_receiver_gets_the_bits_of_its_choice() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let (mut sender, mut receiver) = pair(1);
-        for (length, width) in [(1, 1), (100, 3), (1000, 8), (1000, 9), (77, 128), (200, 300), (0, 5), (5, 0)] {
+        for (length, width) in [(1_usize, 1), (100, 3), (1000, 8), (1000, 9), (77, 128), (200, 300), (0, 5), (5, 0)] {
             let choices = Bits::from_words((0..length.div_ceil(64)).map(|_| rng.random()).collect(), length);
             let (message, chosen) = receiver.bits(&choices, width);
             let [zero, one] = sender.bits(&message, length, width).unwrap();

@@ -23,6 +23,10 @@
 //! For ℓ triples of w products, each party sends each other 64 · ⌈ℓ/8⌉ bytes in one round; for more than two parties, then
 //! another w · ⌈ℓ/8⌉ in a second one. In batches of 2^17 triples, less if w > 64, so that no message is longer than 1 MiB
 //! (but one of 128 triples of more than 2^16 products).
+//!
+//! # Differences from the reference
+//!
+//! The reference has nothing like it: where it needs products or comparisons it shows intermediate values around.
 
 use bytes::Bytes;
 use fsc_core::party::{PIECE, Party};
@@ -93,23 +97,19 @@ impl Oblivious {
     }
 
     async fn correct_all(&mut self, party: &mut Party, batches: &mut [BitTriples]) -> Result<(), ProtocolError> {
-        let mut heard = Vec::new();
+        let mut heard = Vec::with_capacity(batches.len());
         for _ in 0..batches.len() {
-            for other in party.others() {
-                heard.push((other, party.recv(other).await?));
-            }
+            heard.push(party.recv_each(party.others()).await?);
         }
         // All have been heard before anybody is answered, so that all corrections leave in one round.
-        let mut heard = heard.into_iter();
-        for triples in &mut *batches {
-            for (other, message) in heard.by_ref().take(party.parties() - 1) {
-                self.correct(party, other, &message, triples)?;
+        for (triples, messages) in batches.iter_mut().zip(heard) {
+            for other in party.others() {
+                self.correct(party, other, &messages[other], triples)?;
             }
         }
         for triples in batches {
-            for other in party.others() {
-                corrected(other, &party.recv(other).await?, triples)?;
-            }
+            let corrections = party.recv_each(party.others()).await?;
+            party.others().try_for_each(|other| corrected(other, &corrections[other], triples))?;
         }
         Ok(())
     }

@@ -113,7 +113,8 @@ fn triples_are_random() {
 fn strangers_meet_once() {
     for parties in 2..=3 {
         let keys = sim::keys(parties, 1);
-        let run = |seed| simulate_among::<Triples>(&(100, 2), vec![(); parties], &keys, seed, Faults::default()).unwrap();
+        let run =
+            |seed| simulate_among::<Triples>(&(100, 2), vec![(); parties], &keys, seed, Faults::default()).unwrap();
         let (first, second) = (run(1), run(2));
         all_right(&first);
         all_right(&second);
