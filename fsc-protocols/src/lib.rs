@@ -22,6 +22,7 @@ pub mod circuit;
 pub mod data;
 pub mod linear;
 pub mod matrix_product;
+pub mod ols;
 pub mod ot;
 pub mod preprocessing;
 pub mod services;
@@ -56,6 +57,7 @@ catalogue! {
     protocols {
         SECURE_MATRIX_MULTIPLICATION: matrix_product::SecureMatrixMultiplication;
         SECURE_SUM: sum::SecureSum;
+        STATISTICS_REGRESSION_OLS_VERTICAL: ols::StatisticsRegressionOLSVertical;
     }
     services {
         SIMON: "Simon", simon;

@@ -111,7 +111,7 @@ impl Protocol for SecureMatrixMultiplication {
         // Parties that can't agree send nothing.
         let Ok(plan) = Plan::new(all) else { return Cost::default() };
         let making = product::cost::<u128>(params.preprocessing, all.me(), &[plan.product]);
-        if !plan.owners().contains(&all.me()) {
+        if !plan.holders(params).contains(&all.me()) {
             return making;
         }
         let (others, bytes) = (all.parties() as u64 - 1, 16 * plan.product.rows * plan.product.columns);
@@ -126,7 +126,7 @@ impl Protocol for SecureMatrixMultiplication {
         let elements = plan.product.rows * plan.product.columns;
         let share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; elements]);
         let all: Vec<usize> = (0..party.parties()).collect();
-        let opened = party.reveal(Additive::new(share), &plan.owners(), &all).await?.unwrap_or_default();
+        let opened = party.reveal(Additive::new(share), &plan.holders(&params), &all).await?.unwrap_or_default();
         plan.decode(&opened)
     }
 }
@@ -189,8 +189,9 @@ impl Plan {
         Ok(Self { product, scales: [X_BITS - x.exponent, X_BITS - headroom - y.exponent] })
     }
 
-    fn owners(&self) -> [usize; 2] {
-        [self.product.left, self.product.right]
+    /// Who sends shares: the owners, and a dealer, of zeros, so that all know whom they wait for.
+    fn holders(&self, params: &Params) -> Vec<usize> {
+        product::with_dealer(params.preprocessing, &[self.product.left, self.product.right])
     }
 
     fn factor(&self, me: usize, matrix: Secret<Option<Matrix>>) -> Factor<u128> {

@@ -98,6 +98,7 @@ fn floats(array: &Array) -> Result<Vec<f64>, ObjectError> {
 }
 
 /// The thin QR decomposition of a matrix of full column rank: X = QR.
+#[derive(Clone)]
 pub struct Qr {
     /// Orthonormal columns.
     pub q: Vec<Vec<f64>>,

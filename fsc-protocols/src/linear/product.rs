@@ -102,10 +102,12 @@ pub fn cost<R: Ring>(source: Source, me: usize, products: &[Product]) -> Cost {
 }
 
 /// What is sent in all by a party that makes products and then goes on. If the last that it sends for them needs no answer,
-/// it does so in the same round.
+/// as a dealer's only message, it goes on in the same round.
 pub fn then(source: Source, me: usize, products: &[Product], making: Cost, next: Cost) -> Cost {
     let [left, right] = rounds(me, products);
-    let at_once = source == Source::Oblivious && right > left && next.rounds > 0;
+    let waits_for_nobody = left + right == 0 && making.rounds > 0;
+    let answers_last = source == Source::Oblivious && right > left;
+    let at_once = next.rounds > 0 && (waits_for_nobody || answers_last);
     let both = making + next;
     Cost { rounds: both.rounds - u32::from(at_once), ..both }
 }
@@ -116,6 +118,18 @@ fn rounds(me: usize, products: &[Product]) -> [u32; 2] {
         products.iter().filter(|product| side(product) == me).map(|product| product.sizes().rounds()).max()
     };
     [most(|product| product.left), most(|product| product.right)].map(Option::unwrap_or_default)
+}
+
+/// These parties, in order of place, and a dealer.
+pub fn with_dealer(source: Source, parties: &[usize]) -> Vec<usize> {
+    let dealer = match source {
+        Source::Oblivious => None,
+        Source::Dealer(dealer) => Some(dealer),
+    };
+    let mut all: Vec<usize> = parties.iter().copied().chain(dealer).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// The product of two matrices, row by row.

@@ -12,14 +12,13 @@ protocol_laws!(SecureMatrixMultiplication, docs: "../matrix_product.rs", parties
 
 /// Integers, so that the right product is exact in another arithmetic.
 impl Lawful for SecureMatrixMultiplication {
-    fn params(_: &mut ChaCha20Rng, parties: usize) -> Params {
-        Params { preprocessing: Source::Dealer(parties / 2) }
+    fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
+        let dealer = Source::Dealer(rng.random_range(0..parties));
+        Params { preprocessing: if rng.random_bool(0.7) { Source::Oblivious } else { dealer } }
     }
 
-    fn inputs(rng: &mut ChaCha20Rng, params: &Params, parties: usize) -> Vec<Option<Matrix>> {
-        // The shape is public, so it follows from what is public.
-        let Source::Dealer(dealer) = params.preprocessing else { return Vec::new() };
-        let [rows, inner, columns] = [dealer + 1, 3, parties];
+    fn inputs(rng: &mut ChaCha20Rng, _: &Params, parties: usize) -> Vec<Option<Matrix>> {
+        let [rows, inner, columns] = [2, 3, parties];
         let mut matrix = |rows: usize, columns: usize| {
             // The largest element, whose magnitude is announced, is the same in all draws.
             let mut entries: Vec<f64> = (1..rows * columns).map(|_| f64::from(rng.random_range(-999..1000))).collect();
@@ -30,6 +29,10 @@ impl Lawful for SecureMatrixMultiplication {
         inputs[0] = matrix(rows, inner);
         inputs[parties - 1] = matrix(inner, columns);
         inputs
+    }
+
+    fn acquaint(keys: &[std::sync::Arc<fsc_core::joining::Keys>]) {
+        crate::ot::acquaint(keys);
     }
 
     fn is_right(_: &Params, inputs: &[Option<Matrix>], result: &Value) -> bool {
@@ -105,7 +108,7 @@ fn the_error_stays_below_its_bound() {
     let entries: Vec<f64> = (0..100).map(|index| f64::from(index * 7919 % 1009) / 1009.0 - 0.5).collect();
     let products = products(vec![matrix(1, 100, &entries), matrix(100, 1, &entries)]);
     // In units of 1009^-2: an integer over 4, exactly.
-    let exact: i64 = (0..100).map(|index| (2 * (index * 7919 % 1009) - 1009).pow(2)).sum();
+    let exact: i64 = (0..100_i64).map(|index| (2 * (index * 7919 % 1009) - 1009).pow(2)).sum();
     let error = (products[1].as_ref().unwrap()[0] - exact as f64 / (4.0 * 1009.0 * 1009.0)).abs();
     assert!(error <= 100.0 * 0.25 * 2_f64.powi(7 - 61) + 1e-15, "{error}");
 }
