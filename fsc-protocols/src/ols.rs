@@ -59,7 +59,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::algebra::ring::{Ring, times_power_of_two};
 use crate::linear::product::{self, Factor, Product, zeros};
-use crate::linear::solve::{Block, Panel, System};
+use crate::linear::solve::{Block, System};
 use crate::linear::{scaling, student};
 use crate::preprocessing::Source;
 use crate::sharing::additive::Additive;
@@ -385,7 +385,12 @@ impl Plan {
                 party.send(other, bytes.clone());
             }
         }
-        let intercept = if self.params.intercept { Some(self.open_intercept(party, local, g.as_deref()).await?) } else { None };
+        let intercept = if self.params.intercept {
+            // On a channel of its own: what was published above is heard below.
+            Some(self.open_intercept(&mut party.fork("intercept"), local, g.as_deref()).await?)
+        } else {
+            None
+        };
         let mut heard = party.recv_each(among.iter().copied().filter(|place| *place != me)).await?;
         heard[me] = bytes;
         let mut said = Vec::with_capacity(heard.len());
@@ -399,7 +404,7 @@ impl Plan {
     async fn open_intercept(&self, party: &mut Party, local: &Local, g: Option<&[f64]>) -> Result<f64, ProtocolError> {
         let among = &self.system.among;
         let term = local.intercept_term(g);
-        if !(term.abs() < 2_f64.powi(62 - usize::BITS.trailing_zeros() as i32)) {
+        if !(term.abs() < 2_f64.powi(52)) {
             return Err(ProtocolError::Output { why: "the means are too large for an intercept".to_owned() });
         }
         let mut share = zeros::<u128>(party, among, 1);
