@@ -27,7 +27,8 @@
 //! # Wire
 //!
 //! Two rounds after joining. The product is made once, between its two owners, as [`linear::product`](crate::linear::product)
-//! says, in elements of 16 bytes; then each of them sends every other party rows · columns · 16 bytes.
+//! says, in elements of 16 bytes; then each of them sends every other party rows · columns · 16 bytes. With three
+//! parties or more, each sends all others an empty message at the end, so that a party which is missing is named.
 //!
 //! # Differences from the reference
 //!
@@ -111,23 +112,21 @@ impl Protocol for SecureMatrixMultiplication {
         // Parties that can't agree send nothing.
         let Ok(plan) = Plan::new(all) else { return Cost::default() };
         let making = product::cost::<u128>(params.preprocessing, all.me(), &[plan.product]);
+        // By oblivious transfer, the other owner's share arrives before this one can send its own.
+        let has_the_last_share = params.preprocessing == Source::Oblivious && all.me() == plan.product.left;
+        let attendance = product::attendance(all.parties(), has_the_last_share);
         if !plan.holders(params).contains(&all.me()) {
-            return making;
+            return making + attendance;
         }
         let (others, bytes) = (all.parties() as u64 - 1, 16 * plan.product.rows * plan.product.columns);
         let opening = Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 };
-        product::then(params.preprocessing, all.me(), &[plan.product], making, opening)
+        product::then(params.preprocessing, all.me(), &[plan.product], making, opening) + attendance
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Option<Matrix>>) -> Result<Output, ProtocolError> {
         let plan = Plan::new(party.announced())?;
-        let factor = plan.factor(party.me(), input);
-        let shares = product::products(party, params.preprocessing, vec![(plan.product, factor)]).await?;
-        let elements = plan.product.rows * plan.product.columns;
-        let share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; elements]);
-        let all: Vec<usize> = (0..party.parties()).collect();
-        let opened = party.reveal(Additive::new(share), &plan.holders(&params), &all).await?.unwrap_or_default();
-        plan.decode(&opened)
+        let channel = party.fork("attendance");
+        product::attended(channel, plan.run(party, &params, input)).await
     }
 }
 
@@ -189,14 +188,35 @@ impl Plan {
         Ok(Self { product, scales: [X_BITS - x.exponent, X_BITS - headroom - y.exponent] })
     }
 
+    async fn run(
+        &self,
+        party: &mut Party,
+        params: &Params,
+        input: Secret<Option<Matrix>>,
+    ) -> Result<Output, ProtocolError> {
+        let factor = self.factor(party.me(), input);
+        let shares = product::products(party, params.preprocessing, vec![(self.product, factor)]).await?;
+        let elements = self.product.rows * self.product.columns;
+        let share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; elements]);
+        let all: Vec<usize> = (0..party.parties()).collect();
+        let opened = party.reveal(Additive::new(share), &self.holders(params), &all).await?.unwrap_or_default();
+        self.decode(&opened)
+    }
+
+    fn owners(&self) -> [usize; 2] {
+        [self.product.left, self.product.right]
+    }
+
     /// Who sends shares: the owners, and a dealer, of zeros, so that all know whom they wait for.
     fn holders(&self, params: &Params) -> Vec<usize> {
-        product::with_dealer(params.preprocessing, &[self.product.left, self.product.right])
+        product::with_dealer(params.preprocessing, &self.owners())
     }
 
     fn factor(&self, me: usize, matrix: Secret<Option<Matrix>>) -> Factor<u128> {
         match matrix.into_inner() {
-            Some(matrix) if me == self.product.left => Factor::Left(scaling::integers(matrix.entries(), self.scales[0])),
+            Some(matrix) if me == self.product.left => {
+                Factor::Left(scaling::integers(matrix.entries(), self.scales[0]))
+            }
             Some(matrix) if me == self.product.right => {
                 Factor::Right(scaling::integers(matrix.entries(), self.scales[1]).into_iter().map(u128::of).collect())
             }

@@ -200,12 +200,8 @@ impl Protocol for StatisticsRegressionOLSVertical {
     async fn run(party: &mut Party, params: Params, input: Secret<Local>) -> Result<Output, ProtocolError> {
         let plan = Plan::new(&params, party.announced())?;
         let local = input.into_inner();
-        let g = match plan.way() {
-            Way::Alone => local.own_projection(),
-            Way::Product(product) => plan.project(party, product, &local).await?,
-            Way::Solve => plan.system.solve(party, local.panel()).await?,
-        };
-        plan.publish(party, &local, g).await
+        let channel = party.fork("attendance");
+        product::attended(channel, plan.run(party, &local)).await
     }
 }
 
@@ -308,7 +304,9 @@ impl Plan {
                 return no_result("there are too many columns for several parties: 32 at most");
             }
             if !plan.system.is_feasible() {
-                return no_result("there are too many parties with columns for such a condition; see parameters.condition");
+                return no_result(
+                    "there are too many parties with columns for such a condition; see parameters.condition",
+                );
             }
         }
         Ok(plan)
@@ -329,7 +327,23 @@ impl Plan {
         }
     }
 
+    async fn run(&self, party: &mut Party, local: &Local) -> Result<Output, ProtocolError> {
+        let g = match self.way() {
+            Way::Alone => local.own_projection(),
+            Way::Product(product) => self.project(party, product, local).await?,
+            Way::Solve => self.system.solve(party, local.panel()).await?,
+        };
+        self.publish(party, local, g).await
+    }
+
     fn cost(&self, me: usize, parties: usize) -> Cost {
+        // Whose message is the last of all has nothing to wait for any more.
+        let publishes_last = match self.way() {
+            Way::Alone => self.system.among == [me],
+            Way::Product(product) => product.left == me,
+            Way::Solve => false,
+        };
+        let attendance = product::attendance(parties, publishes_last);
         let takes_part = self.system.among.contains(&me);
         let reads = self.system.blocks.iter().any(|block| block.place == me);
         let found = match self.way() {
@@ -337,24 +351,36 @@ impl Plan {
             Way::Product(product) => {
                 let bytes = 16 * product.rows as u64;
                 let pieces = pieces_of(bytes as usize) as u64;
-                let share = if takes_part && !reads { Cost { rounds: 1, messages: pieces, bytes } } else { Cost::default() };
+                let share =
+                    if takes_part && !reads { Cost { rounds: 1, messages: pieces, bytes } } else { Cost::default() };
                 let source = self.system.source;
                 product::then(source, me, &[product], product::cost::<u128>(source, me, &[product]), share)
             }
             Way::Solve => self.system.cost(me),
         };
         if !takes_part {
-            return found;
+            return found + attendance;
         }
         // Who reads nothing publishes in the round in which it opened what others read.
         let rounds = u32::from(reads || found.rounds == 0);
         let (others, intercept) = (parties as u64 - 1, u64::from(self.params.intercept));
         let bytes = 8 * self.numbers_of(me) as u64 + 16 * intercept;
-        found + Cost { rounds, messages: others * (1 + intercept), bytes: others * bytes }
+        let all = found + attendance + Cost { rounds, messages: others * (1 + intercept), bytes: others * bytes };
+        match self.way() {
+            Way::Solve => {
+                Cost { rounds: self.system.rounds_of_two(me, 1 + u32::from(parties > 2)).unwrap_or(all.rounds), ..all }
+            }
+            _ => all,
+        }
     }
 
     /// Opens Q'y to the owner of the columns.
-    async fn project(&self, party: &mut Party, product: Product, local: &Local) -> Result<Option<Vec<f64>>, ProtocolError> {
+    async fn project(
+        &self,
+        party: &mut Party,
+        product: Product,
+        local: &Local,
+    ) -> Result<Option<Vec<f64>>, ProtocolError> {
         let integers = |vectors: &[&[f64]]| scaling::integers(&vectors.concat(), ENTRY);
         let factor = match (&local.qr, &local.y) {
             (Some(qr), _) if party.me() == product.left => {
@@ -367,12 +393,8 @@ impl Plan {
         };
         let shares = product::products(party, self.system.source, vec![(product, factor)]).await?;
         let share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; product.rows]);
-        let opened = party.reveal(Additive::new(share), &self.holders(), &[product.left]).await?;
+        let opened = party.reveal(Additive::new(share), &self.system.among, &[product.left]).await?;
         Ok(opened.map(|sums| sums.into_iter().map(|sum| sum.to_f64(2 * ENTRY)).collect()))
-    }
-
-    fn holders(&self) -> Vec<usize> {
-        self.system.among.clone()
     }
 
     /// Says what is the output, and hears it from all others.
@@ -435,8 +457,10 @@ impl Plan {
         for block in &self.system.blocks {
             scaled.extend(said[block.place].iter().take(block.columns));
         }
-        let mle: Vec<f64> =
-            intercept.into_iter().chain(scaled.iter().map(|number| times_power_of_two(*number, self.exponent))).collect();
+        let mle: Vec<f64> = intercept
+            .into_iter()
+            .chain(scaled.iter().map(|number| times_power_of_two(*number, self.exponent)))
+            .collect();
         if mle.iter().any(|coefficient| !coefficient.is_finite()) {
             return Err(ProtocolError::Output { why: "a coefficient is too large for a float".to_owned() });
         }

@@ -25,7 +25,8 @@ impl Matrix {
     /// A matrix as clients write it: a list of rows of equal length.
     pub fn read(value: &Value) -> Result<Self, ObjectError> {
         let rows = items(value).ok_or_else(|| wrong("a matrix must be a list of rows"))?;
-        let rows: Vec<_> = rows.iter().enumerate().map(|(row, numbers)| read_row(row, numbers)).collect::<Result<_, _>>()?;
+        let rows: Vec<_> =
+            rows.iter().enumerate().map(|(row, numbers)| read_row(row, numbers)).collect::<Result<_, _>>()?;
         let columns = rows.first().map_or(0, Vec::len);
         if columns == 0 {
             return Err(wrong("a matrix must have a row and a column at least"));

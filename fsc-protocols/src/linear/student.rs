@@ -5,19 +5,15 @@
 /// It is I_x(ν/2, 1/2) at x = ν/(ν + t²), the regularised incomplete beta function (Abramowitz and Stegun, 26.7.1). The relative
 /// error is below 10^-10 for up to 10^6 degrees of freedom.
 pub fn two_sided(t: f64, degrees: f64) -> f64 {
-    let square = t * t;
-    if square.is_infinite() {
-        return 0.0;
+    let (a, b) = (degrees / 2.0, 0.5);
+    let ratio = t * t / degrees;
+    if ratio.is_infinite() || ratio == 0.0 {
+        return f64::from(u8::from(ratio == 0.0));
     }
-    incomplete_beta(degrees / 2.0, 0.5, degrees / (degrees + square), square / (degrees + square))
-}
-
-/// I_x(a, b) with y = 1 − x: the fraction converges fast on one side of the mean, and the symmetry brings us there.
-fn incomplete_beta(a: f64, b: f64, x: f64, y: f64) -> f64 {
-    if x <= 0.0 || y <= 0.0 {
-        return if x <= 0.0 { 0.0 } else { 1.0 };
-    }
-    let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * y.ln()).exp();
+    let (x, y) = (1.0 / (1.0 + ratio), ratio / (1.0 + ratio));
+    // x^a·y^b / B(a, b), of which a large power is taken of a number next to 1.
+    let front = (ln_gamma_ratio(a) - 0.5 * std::f64::consts::PI.ln() - a * ratio.ln_1p() + b * y.ln()).exp();
+    // The fraction converges fast on one side of the mean, and the symmetry brings us there.
     if x < (a + 1.0) / (a + b + 2.0) { front * fraction(a, b, x) / a } else { 1.0 - front * fraction(b, a, y) / b }
 }
 
@@ -45,18 +41,17 @@ fn fraction(a: f64, b: f64, x: f64) -> f64 {
     value
 }
 
-/// ln Γ(x) for x > 0, by Stirling's series (Abramowitz and Stegun, 6.1.40), after the argument was raised to where it converges.
-fn ln_gamma(x: f64) -> f64 {
-    let mut product = 1.0;
-    let mut x = x;
-    while x < 15.0 {
-        product *= x;
-        x += 1.0;
+/// ln Γ(a + ½) − ln Γ(a) for a > 0, by Stirling's series (Abramowitz and Stegun, 6.1.40), term by term, after the argument was
+/// raised to where it converges.
+fn ln_gamma_ratio(a: f64) -> f64 {
+    let (mut a, mut lowered) = (a, 1.0);
+    while a < 15.0 {
+        lowered *= a / (a + 0.5);
+        a += 1.0;
     }
-    let square = x * x;
     let series = [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0];
-    let rest: f64 = series.iter().rev().fold(0.0, |sum, coefficient| sum / square + coefficient) / x;
-    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + rest - product.ln()
+    let rest = |x: f64| series.iter().rev().fold(0.0, |sum, coefficient| sum / (x * x) + coefficient) / x;
+    a * (0.5 / a).ln_1p() + 0.5 * a.ln() - 0.5 + rest(a + 0.5) - rest(a) + f64::ln(lowered)
 }
 
 #[cfg(test)]

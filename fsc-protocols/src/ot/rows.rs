@@ -157,7 +157,9 @@ fn received<R: Ring>(
     receiver.hash.permute(&mut strings);
     let mut row = Row::new::<R>(columns);
     let mut rows = Vec::with_capacity(strings.len() * columns);
-    for (ot, (permuted, corrections)) in strings.into_iter().zip(corrections.chunks_exact(columns * R::WIDTH)).enumerate() {
+    for (ot, (permuted, corrections)) in
+        strings.into_iter().zip(corrections.chunks_exact(columns * R::WIDTH)).enumerate()
+    {
         receiver.hash.expand(first + ot as u64, 0, permuted, &mut row.blocks);
         let corrections: &[R::Wire] = bytemuck::cast_slice(corrections);
         let chosen = choices.get(ot);
