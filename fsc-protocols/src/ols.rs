@@ -426,7 +426,7 @@ impl Plan {
     async fn open_intercept(&self, party: &mut Party, local: &Local, g: Option<&[f64]>) -> Result<f64, ProtocolError> {
         let among = &self.system.among;
         let term = local.intercept_term(g);
-        if !(term.abs() < 2_f64.powi(52)) {
+        if term.is_nan() || term.abs() >= 2_f64.powi(52) {
             return Err(ProtocolError::Output { why: "the means are too large for an intercept".to_owned() });
         }
         let mut share = zeros::<u128>(party, among, 1);

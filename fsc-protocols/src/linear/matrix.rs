@@ -132,7 +132,9 @@ impl Qr {
                 return Err(place);
             }
             entries[place] = left;
-            rest.iter_mut().for_each(|number| *number /= left);
+            for number in &mut rest {
+                *number /= left;
+            }
             q.push(rest);
             r.push(entries);
         }

@@ -184,6 +184,12 @@ impl System {
         self.halvings() + steps + LAST_STEPS
     }
 
+    /// The number at that index of E's triangle and H is below 2^limit in magnitude, in units of 2^-FRACTION: E is 1 at most, H is
+    /// 2^steps.
+    fn limit(&self, index: usize) -> u32 {
+        FRACTION + 1 + if index < self.triangle() { 0 } else { self.steps() }
+    }
+
     fn block(&self, place: usize) -> Option<Block> {
         self.blocks.iter().copied().find(|block| block.place == place)
     }
@@ -348,7 +354,7 @@ impl System {
     ) -> Result<State, ProtocolError> {
         let unit = power_of_two(shift);
         let first = self.among.first() == Some(&party.me());
-        let limits: Vec<U256> = (0..share.len()).map(|index| power_of_two(masks.limit(self, index))).collect();
+        let limits: Vec<U256> = (0..share.len()).map(|index| power_of_two(self.limit(index))).collect();
         for (number, (high, limit)) in share.iter_mut().zip(masks.high.iter().zip(&limits)) {
             let mut low = [0; 32];
             party.rng().fill_bytes(&mut low);
@@ -449,15 +455,10 @@ impl Masks {
         for index in 0..masks.high.len() {
             let mut bytes = [0; 16];
             party.rng().fill_bytes(&mut bytes);
-            let bits = masks.limit(system, index) + 1 + STATISTICAL;
+            let bits = system.limit(index) + 1 + STATISTICAL;
             masks.high[index] = (u128::from_le_bytes(bytes) >> (128 - bits)) as i128;
         }
         masks
-    }
-
-    /// The number at that index is below 2^limit in magnitude, in units of 2^-FRACTION: E is 1 at most, H is 2^steps.
-    fn limit(&self, system: &System, index: usize) -> u32 {
-        FRACTION + 1 + if index < system.triangle() { 0 } else { system.steps() }
     }
 
     /// My terms [E; H'], for the left of a product.
@@ -525,7 +526,7 @@ mod tests {
             let masks = highs
                 .iter()
                 .map(|high| U256::of(*high).times(power_of_two(shift)).plus(U256::of(rng.random_range(0..1 << 60))));
-            let opened = masks.fold(number.plus(power_of_two(shift + 10)), |sum, mask| sum.plus(mask));
+            let opened = masks.fold(number.plus(power_of_two(shift + 10)), Ring::plus);
             let public = shifted_right(opened, shift).minus(power_of_two(10));
             let value = highs.iter().fold(public, |rest, high| rest.minus(U256::of(*high))).to_f64(0);
             assert!((5.0..5.0 + f64::from(parties)).contains(&value), "{value}");

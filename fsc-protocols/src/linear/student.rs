@@ -4,6 +4,7 @@
 ///
 /// It is I_x(ν/2, 1/2) at x = ν/(ν + t²), the regularised incomplete beta function (Abramowitz and Stegun, 26.7.1). The relative
 /// error is below 10^-10 for up to 10^6 degrees of freedom.
+#[allow(clippy::many_single_char_names)] // the handbook's letters
 pub fn two_sided(t: f64, degrees: f64) -> f64 {
     let (a, b) = (degrees / 2.0, 0.5);
     let ratio = t * t / degrees;
@@ -18,6 +19,7 @@ pub fn two_sided(t: f64, degrees: f64) -> f64 {
 }
 
 /// The continued fraction of the incomplete beta function (Abramowitz and Stegun, 26.5.8), by Lentz' algorithm.
+#[allow(clippy::many_single_char_names)] // the handbook's letters
 fn fraction(a: f64, b: f64, x: f64) -> f64 {
     const TINY: f64 = 1e-300;
     let at_least = |number: f64| if number.abs() < TINY { TINY } else { number };

@@ -52,6 +52,7 @@ fn dealt() -> Params {
     Params { preprocessing: Source::Dealer(0) }
 }
 
+#[allow(clippy::unnecessary_wraps)] // it is an input
 fn matrix(rows: usize, columns: usize, entries: &[f64]) -> Option<Matrix> {
     Some(Matrix::new(rows, columns, entries.to_vec()))
 }
@@ -157,4 +158,100 @@ fn data_is_a_list_of_one_matrix_or_nothing() {
         let error = admit(data, parameters).err().expect(data);
         assert!(error.contains(expected), "{data}: {error}");
     }
+}
+
+/// What the reference computed, as it was recorded.
+#[test]
+fn the_recorded_result_is_met() {
+    let limits = Limits::default();
+    let recorded = json::parse(include_str!("recorded.json").as_bytes(), &limits).expect("JSON");
+    let inputs = items(recorded.entry("inputs").expect("inputs")).expect("a list");
+    let admitted = inputs.into_iter().enumerate().map(|(me, data)| {
+        let submission = Submission { data, parameters: Value::Null, parties: 2, me };
+        SecureMatrixMultiplication::admit(submission).expect("as recorded")
+    });
+    let (params, inputs): (Vec<Params>, Vec<Option<Matrix>>) = admitted.unzip();
+    let matrix = |result: &Value| Matrix::read(result.entry("product").expect("product")).expect("a matrix");
+    let expected = matrix(recorded.entry("result").expect("a result"));
+    let keys = fsc_core::sim::keys(2, 1);
+    let report =
+        fsc_core::sim::simulate_among::<SecureMatrixMultiplication>(&params[0], inputs, &keys, 1, Faults::default());
+    for outcome in report.expect("as recorded").outcomes {
+        let found = matrix(outcome.expect("a result").entry("result").expect("a result"));
+        assert_eq!((found.rows(), found.columns()), (expected.rows(), expected.columns()));
+        for (found, expected) in found.entries().iter().zip(expected.entries()) {
+            assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{found} instead of {expected}");
+        }
+    }
+}
+
+/// The reference's way with square matrices: the owner of X sends X as it is, and the other one multiplies.
+struct Raw;
+
+impl Protocol for Raw {
+    const NAME: &'static str = SecureMatrixMultiplication::NAME;
+    const VERSION: u16 = SecureMatrixMultiplication::VERSION;
+    const SECURITY: Security = SecureMatrixMultiplication::SECURITY;
+    type Params = Params;
+    type Input = Option<Matrix>;
+    type Output = Output;
+
+    fn admit(submission: Submission) -> Result<(Params, Option<Matrix>), ObjectError> {
+        SecureMatrixMultiplication::admit(submission)
+    }
+
+    fn present(output: Output) -> Result<Value, ConvertError> {
+        SecureMatrixMultiplication::present(output)
+    }
+
+    fn announce(params: &Params, input: &Option<Matrix>) -> Value {
+        SecureMatrixMultiplication::announce(params, input)
+    }
+
+    fn cost(params: &Params, all: &Announced) -> Cost {
+        SecureMatrixMultiplication::cost(params, all)
+    }
+
+    async fn run(party: &mut Party, _: Params, input: Secret<Option<Matrix>>) -> Result<Output, ProtocolError> {
+        let plan = Plan::new(party.announced())?;
+        let mut product = vec![0; plan.product.rows * plan.product.columns];
+        match plan.factor(party.me(), input) {
+            Factor::Left(x) => {
+                let raw = x.into_iter().map(u128::of).collect();
+                party.send(plan.product.right, crate::algebra::ring::encode::<u128>(raw));
+            }
+            Factor::Right(y) => {
+                let raw = party.recv(plan.product.left).await?;
+                let length = plan.product.rows * plan.product.inner;
+                let x = crate::algebra::ring::decode(&raw, length).expect("a matrix");
+                product = multiply(&x, &y, plan.product.inner, plan.product.columns);
+            }
+            Factor::Neither => {}
+        }
+        let all: Vec<usize> = (0..party.parties()).collect();
+        let opened = party.reveal(Additive::new(product), &plan.owners(), &all).await?;
+        plan.decode(&opened.unwrap_or_default())
+    }
+}
+
+impl Lawful for Raw {
+    fn params(_: &mut ChaCha20Rng, _: usize) -> Params {
+        dealt()
+    }
+
+    fn inputs(rng: &mut ChaCha20Rng, params: &Params, parties: usize) -> Vec<Option<Matrix>> {
+        SecureMatrixMultiplication::inputs(rng, params, parties)
+    }
+
+    fn is_right(params: &Params, inputs: &[Option<Matrix>], result: &Value) -> bool {
+        SecureMatrixMultiplication::is_right(params, inputs, result)
+    }
+}
+
+#[test]
+fn a_raw_matrix_is_caught() {
+    laws::gives_the_right_result::<Raw>(2..=2).expect("the product is right, so nothing but the leak is wrong");
+    let inputs = |x: f64, y: f64| [matrix(1, 2, &[1.0, x]), matrix(2, 1, &[y, 1.0])];
+    let told_apart = laws::transcripts_are_indistinguishable::<Raw>(&dealt(), &inputs(0.0, 0.0), &inputs(0.7, -1.0));
+    assert!(told_apart.is_err(), "the reference's leak went unnoticed");
 }

@@ -151,7 +151,9 @@ impl Dependent {
         let mut numbers: Vec<f64> = numbers.iter().map(|number| times_power_of_two(*number, -first)).collect();
         let mean = if intercept { centre(&mut numbers) } else { 0.0 };
         let second = scaling::exponent(&[norm(&numbers)]);
-        numbers.iter_mut().for_each(|number| *number = times_power_of_two(*number, -second));
+        for number in &mut numbers {
+            *number = times_power_of_two(*number, -second);
+        }
         Self { numbers, exponent: first + second, mean: times_power_of_two(mean, -second) }
     }
 }
@@ -161,7 +163,9 @@ fn centre(vector: &mut [f64]) -> f64 {
     let mut whole = 0.0;
     for _ in 0..2 {
         let mean = vector.iter().sum::<f64>() / vector.len() as f64;
-        vector.iter_mut().for_each(|number| *number -= mean);
+        for number in vector.iter_mut() {
+            *number -= mean;
+        }
         whole += mean;
     }
     whole

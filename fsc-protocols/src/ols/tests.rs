@@ -29,7 +29,7 @@ impl Lawful for StatisticsRegressionOLSVertical {
             let vectors = [column(rng), column(rng)];
             // The length of y, whose power of two is announced, is the same in all draws.
             let y: Vec<f64> = vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a - 2.0 * b).collect();
-            let mut parts: Vec<(Vec<Vec<f64>>, Option<Vec<f64>>)> = vec![(Vec::new(), None); parties];
+            let mut parts = vec![(Vec::new(), None); parties];
             if params.condition == SPREAD {
                 parts[0].0 = vec![vectors[0].clone()];
                 parts[1].0 = vec![vectors[1].clone()];
@@ -322,4 +322,28 @@ fn transcripts_of_permuted_rows_are_indistinguishable() {
     let params = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, false) };
     let (one, other) = (inputs([0, 1, 2, 3, 4, 5, 6, 7]), inputs([7, 6, 5, 4, 3, 2, 1, 0]));
     laws::transcripts_are_indistinguishable::<StatisticsRegressionOLSVertical>(&params, &one, &other).unwrap();
+}
+
+/// What the reference computed, as it was recorded.
+#[test]
+fn the_recorded_result_is_met() {
+    let limits = Limits::default();
+    let recorded = json::parse(include_str!("recorded.json").as_bytes(), &limits).expect("JSON");
+    let inputs = crate::linear::matrix::items(recorded.entry("inputs").expect("inputs")).expect("a list");
+    let admitted = inputs.into_iter().enumerate().map(|(me, data)| {
+        let submission = Submission { data, parameters: Value::Null, parties: 2, me };
+        StatisticsRegressionOLSVertical::admit(submission).expect("as recorded")
+    });
+    let (params, inputs): (Vec<Params>, Vec<Local>) = admitted.unzip();
+    let matrix = |result: &Value| Matrix::read(result.entry("mle").expect("mle")).expect("a matrix");
+    let expected = matrix(recorded.entry("result").expect("a result"));
+    let keys = sim::keys(2, 1);
+    let report = simulate_among::<StatisticsRegressionOLSVertical>(&params[0], inputs, &keys, 1, Faults::default());
+    for outcome in report.expect("as recorded").outcomes {
+        let found = matrix(outcome.expect("a result").entry("result").expect("a result"));
+        assert_eq!((found.rows(), found.columns()), (expected.rows(), expected.columns()));
+        for (found, expected) in found.entries().iter().zip(expected.entries()) {
+            assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{found} instead of {expected}");
+        }
+    }
 }

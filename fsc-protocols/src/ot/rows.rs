@@ -130,8 +130,7 @@ pub async fn right<R: Ring>(
         party.send(peer, corrections);
         gather(&mut share, sizes, part, &rows);
     }
-    share.iter_mut().for_each(|element| *element = element.negated());
-    Ok(share)
+    Ok(share.into_iter().map(R::negated).collect())
 }
 
 /// The bits of all elements, each from the lowest to the highest.
