@@ -205,6 +205,37 @@ impl Party {
         .await
     }
 
+    /// Reveals a shared vector to some: the `holders` send their shares, the `readers` add them up, nobody else learns anything.
+    /// All parties call this with shares of the same length; that of a party which is no holder consists of zeros.
+    pub async fn reveal<S: Share>(
+        &mut self,
+        share: S,
+        holders: &[usize],
+        readers: &[usize],
+    ) -> Result<Option<Vec<S::Element>>, ProtocolError> {
+        let me = self.me();
+        let mine = pieces(&share.into_wire(&Passage(())));
+        if holders.contains(&me) {
+            for to in readers.iter().copied().filter(|to| *to != me) {
+                for piece in &mine {
+                    self.send(to, piece.clone());
+                }
+            }
+        }
+        if !readers.contains(&me) {
+            return Ok(None);
+        }
+        let from: Vec<usize> = holders.iter().copied().filter(|from| *from != me).collect();
+        let mut sums: Vec<_> = mine.iter().map(|piece| S::read(piece)).collect();
+        self.hear_each(from, mine.len(), |from, index, wire| {
+            check_length(from, &wire, &mine[index])?;
+            S::add(&mut sums[index], &wire);
+            Ok(())
+        })
+        .await?;
+        Ok(Some(sums.into_iter().flatten().collect()))
+    }
+
     /// Gives each party its share of my secret, and gets mine of theirs: in order of place.
     ///
     /// `shares` are those of my secret, one per party; all parties deal secrets of the same length.

@@ -5,6 +5,7 @@
 //!                  │ by name
 //!   protocols    SecureSum  MinimumMaximum  KthElement  SecureMedian
 //!                StatisticsUnivariate  StatisticsBivariate  StatisticsFrequency  StatisticsContingency
+//!                SecureMatrixMultiplication  StatisticsRegressionOLSVertical
 //!                  │
 //!   circuit      products of shared bits, comparisons, signs of sums      preprocessing  triples, by OT or a dealer
 //!                  │
@@ -14,7 +15,8 @@
 //! ```
 //!
 //! * [`algebra`]: exact arithmetic that shares live in; [`sharing`]: how a secret becomes shares.
-//! * [`sum`], [`minimum_maximum`], [`kth_element`], [`median`], [`univariate`], [`bivariate`], [`frequency`], [`contingency`]:
+//! * [`sum`], [`minimum_maximum`], [`kth_element`], [`median`], [`univariate`], [`bivariate`], [`frequency`], [`contingency`],
+//!   [`matrix_product`], [`ols`]:
 //!   the protocols, one module each, beside its paper; [`search`], [`tally`], [`union`](mod@union): what they share.
 //! * [`circuit`], [`preprocessing`], [`ot`]: computing on shared bits, and what that consumes.
 //! * [`simon`] and [`services`]: what clients call.
@@ -30,9 +32,12 @@ pub mod data;
 pub mod frequency;
 pub mod key;
 pub mod kth_element;
+pub mod linear;
+pub mod matrix_product;
 pub mod median;
 pub mod minimum_maximum;
 mod moments;
+pub mod ols;
 pub mod order;
 pub mod ot;
 pub mod preprocessing;
@@ -72,11 +77,13 @@ catalogue! {
     protocols {
         KTH_ELEMENT: kth_element::KthElement;
         MINIMUM_MAXIMUM: minimum_maximum::MinimumMaximum;
+        SECURE_MATRIX_MULTIPLICATION: matrix_product::SecureMatrixMultiplication;
         SECURE_MEDIAN: median::SecureMedian;
         SECURE_SUM: sum::SecureSum;
         STATISTICS_BIVARIATE: bivariate::StatisticsBivariate;
         STATISTICS_CONTINGENCY: contingency::StatisticsContingency;
         STATISTICS_FREQUENCY: frequency::StatisticsFrequency;
+        STATISTICS_REGRESSION_OLS_VERTICAL: ols::StatisticsRegressionOLSVertical;
         STATISTICS_UNIVARIATE: univariate::StatisticsUnivariate;
     }
     services {

@@ -43,6 +43,7 @@ pub mod base;
 pub mod hash;
 pub mod product;
 pub mod random;
+pub mod rows;
 pub mod softspoken;
 
 /// My half of what two nodes keep that have met.

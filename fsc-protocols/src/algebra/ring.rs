@@ -1,12 +1,16 @@
-//! The rings Z/2^64 and Z/2^128, and vectors over them as they travel.
+//! The rings Z/2^64, Z/2^128 and Z/2^256, and vectors over them as they travel.
 //!
-//! Ring elements are plain `u64` and `u128`. On the wire, a vector is its elements back to back, little-endian, each
+//! Ring elements are plain `u64` and `u128`, and [`U256`]. On the wire, a vector is its elements back to back, little-endian, each
 //! [`Ring::WIDTH`] bytes wide: the size of a message says how many elements there are, and nothing about them.
 
 use std::fmt::Debug;
 
 use bytemuck::Pod;
 use bytes::Bytes;
+
+mod wide;
+
+pub use wide::{U256, shifted_right};
 
 /// A ring of integers modulo a power of two.
 pub trait Ring: Pod + Eq + Debug + Send + Sync + sealed::Sealed {
@@ -32,6 +36,11 @@ pub trait Ring: Pod + Eq + Debug + Send + Sync + sealed::Sealed {
     /// What adds up to zero with this.
     #[must_use]
     fn negated(self) -> Self;
+    /// The element that is congruent to an integer.
+    #[must_use]
+    fn of(integer: i128) -> Self;
+    /// The float nearest to `self`·2^-`fraction_bits`, `self` in two's complement; within an ulp of it, if it is wide.
+    fn to_f64(self, fraction_bits: i32) -> f64;
     /// As little-endian bytes.
     fn to_wire(self) -> Self::Wire;
     /// From little-endian bytes; every string of bytes is an element.
@@ -107,6 +116,19 @@ fn elements<R: Ring>(wire: &[u8], expected: usize) -> Result<&[R::Wire], WireErr
         .ok_or(WireError::Length { elements: expected, width: R::WIDTH, actual: wire.len() })
 }
 
+/// `number`·2^`exponent`, rounded once, whatever the exponent.
+pub(crate) fn times_power_of_two(number: f64, exponent: i32) -> f64 {
+    // Of the steps, only the last one can leave the range of normal numbers: the others go towards it.
+    let mut number = number;
+    let mut rest = exponent;
+    while rest.abs() > 1000 && number != 0.0 && number.is_finite() {
+        let step = rest.clamp(-500, 500);
+        number *= 2_f64.powi(step);
+        rest -= step;
+    }
+    number * 2_f64.powi(rest.clamp(-1000, 1000))
+}
+
 /// A vector seen as its memory.
 struct Memory<T>(Vec<T>);
 
@@ -138,6 +160,16 @@ macro_rules! integers_modulo_a_power_of_two {
 
             fn negated(self) -> Self {
                 self.wrapping_neg()
+            }
+
+            fn of(integer: i128) -> Self {
+                integer as Self
+            }
+
+            fn to_f64(self, fraction_bits: i32) -> f64 {
+                let magnitude = self.wrapping_neg().min(self);
+                let number = times_power_of_two(magnitude as f64, -fraction_bits);
+                if magnitude == self { number } else { -number }
             }
 
             fn to_wire(self) -> Self::Wire {

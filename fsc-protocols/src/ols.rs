@@ -1,0 +1,515 @@
+//! `StatisticsRegressionOLSVertical`: ordinary least squares, where parties hold different columns of the same rows.
+//!
+//! Every party decomposes its own columns, X_j = Q_j·R_j. R_j stays there, and so does Q_j; with g the coefficients of y in the bases
+//! Q_j, which party j alone learns its block of, β_j = R_j^-1·g_j, and that is published.
+//!
+//! * Columns at one party, y at another: g = Q'y, one product ([`linear::product`](crate::linear::product)), opened to the owner
+//!   of the columns. It learns no more than from β, since Q'y = Rβ.
+//! * Columns at several parties, y at any: [`linear::solve`](crate::linear::solve).
+//!
+//! The data of a party is a list of what it has: `[X]`, `[y]`, `[X, y]`, or `[]` or null for nothing; X is a list of rows, y a list
+//! of numbers. Rows correspond by position. All parties learn `mle`, the coefficients as a matrix of one column, in order of
+//! place, after the intercept if there is one.
+//!
+//! `parameters`:
+//! * `intercept`: whether a column of ones, which nobody gives, comes first. Columns are centred then by their owners. Default false.
+//! * `details`: whether standard errors, t, two-sided p and R² are returned, too, with n − p degrees of freedom; R² is of centred numbers with an
+//!   intercept, uncentred without, as in R. Columns must be at one party. Default false.
+//! * `allow_few_rows`: whether there may be fewer than five rows more than coefficients. Then β nearly or entirely gives y away to who
+//!   has the columns. Default false; but with no parameters at all, as the reference has it, true, and `notes` warns.
+//! * `condition`: up to which condition columns of different parties may depend on one another, 10^6 by default and 2^20 at most: the
+//!   reciprocal of the smallest eigenvalue of the matrix of blocks Q_i'Q_j.
+//! * `preprocessing`: `{"dealer": place}` for a dealer whom all trust, instead of oblivious transfer.
+//!
+//! The error of g is about 2^-54 times the condition times the length of y; that of R_j^-1 is that of floats.
+//!
+//! # Security
+//!
+//! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party, but with a dealer, whom all others trust. Masks of numbers
+//! that are opened on the way hide them statistically, at distance 2^-40 each.
+//!
+//! # Leakage
+//!
+//! The number of rows and of each party's columns, who has y, and the power of two next to the length of y (centred, with an
+//! intercept). Beyond the output: with columns at several parties, the last bits of g, as far as they are rounding, depend on all data; how
+//! nearly columns of different parties depend on one another, if that is refused, or within a factor of ten of being refused.
+//!
+//! # Wire
+//!
+//! Columns at one party: three messages one after the other, between the two owners: choices, corrections with a share, and the
+//! coefficients. Columns at several: 2 rounds, then about 30 openings of k(k + 3)/2 elements of 32 bytes for k columns, one more each for the
+//! condition, g and β. Before the openings, oblivious transfer of about (k + 1)²·k·4 KiB for each of them and each pair.
+//!
+//! # Differences from the reference
+//!
+//! The reference sends a projection of y to the owner of X, has two parties, X at the first and y at the second, and no
+//! more than the coefficients.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use fsc_core::object::ObjectError;
+use fsc_core::party::{Party, pieces_of};
+use fsc_core::protocol::{
+    Adversary, Announced, Corruptions, Cost, Protocol, ProtocolError, Security, Setup, Submission,
+};
+use fsc_core::secret::Secret;
+use fsc_core::value::{Array, ConvertError, Value, from_value, to_value};
+use serde::{Deserialize, Serialize};
+
+use crate::algebra::ring::{Ring, times_power_of_two};
+use crate::linear::product::{self, Factor, Product, zeros};
+use crate::linear::solve::{Block, System};
+use crate::linear::{scaling, student};
+use crate::preprocessing::Source;
+use crate::sharing::additive::Additive;
+
+mod local;
+
+pub use local::Local;
+
+/// The protocol; see the module's documentation.
+pub struct StatisticsRegressionOLSVertical;
+
+/// What all parties must agree on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Whether there is an intercept.
+    #[serde(default)]
+    pub intercept: bool,
+    /// Whether standard errors and what follows from them are returned.
+    #[serde(default)]
+    pub details: bool,
+    /// Whether there may be hardly more rows than coefficients.
+    #[serde(default)]
+    pub allow_few_rows: bool,
+    /// The largest accepted condition among columns of different parties.
+    #[serde(default = "Params::default_condition")]
+    pub condition: u32,
+    /// Where correlated randomness comes from.
+    #[serde(default)]
+    pub preprocessing: Source,
+}
+
+impl Params {
+    const MOST_CONDITION: u32 = 1 << 20;
+
+    fn default_condition() -> u32 {
+        1_000_000
+    }
+
+    fn read(parameters: Value, parties: usize) -> Result<Self, ObjectError> {
+        let wrong = |why: String| ObjectError::argument("parameters", why);
+        let (parameters, compatible) = match parameters {
+            Value::Null => (Value::Map([].into()), true),
+            given => (given, false),
+        };
+        let mut params: Self = from_value(parameters).map_err(|error| wrong(error.to_string()))?;
+        params.allow_few_rows |= compatible;
+        if !(1..=Self::MOST_CONDITION).contains(&params.condition) {
+            return Err(wrong(format!("condition must be from 1 to {}", Self::MOST_CONDITION)));
+        }
+        params.preprocessing.check(parties)?;
+        Ok(params)
+    }
+}
+
+/// What every party learns.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Output {
+    /// The coefficients.
+    pub mle: Vec<f64>,
+    /// Their errors and what follows, if asked for.
+    pub details: Option<Details>,
+    /// What to beware of, by key.
+    pub notes: BTreeMap<&'static str, &'static str>,
+}
+
+/// How sure the coefficients are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Details {
+    /// The number of rows.
+    pub samples: usize,
+    /// n − p.
+    pub degrees_of_freedom: usize,
+    /// The part of the sum of squares that is explained; none if there is nothing to explain.
+    pub r_squared: Option<f64>,
+    /// The standard error of the residuals; none without degrees of freedom, as what follows.
+    pub residual_standard_error: Option<f64>,
+    /// The standard errors of the coefficients.
+    pub standard_errors: Option<Vec<f64>>,
+    /// The coefficients over their standard errors.
+    pub t: Option<Vec<Option<f64>>>,
+    /// The two-sided probabilities of such t.
+    pub p: Option<Vec<Option<f64>>>,
+}
+
+impl Protocol for StatisticsRegressionOLSVertical {
+    const NAME: &'static str = "StatisticsRegressionOLSVertical";
+    const VERSION: u16 = 1;
+    const SECURITY: Security = Security {
+        adversary: Adversary::SemiHonest,
+        corruptions: Corruptions::AllButOne,
+        setup: Setup::PairwiseKeys,
+        leakage: &[
+            "the number of rows and of each party's columns, and who has the dependent variable",
+            "the power of two next to the length of the dependent variable",
+            "with hardly more rows than columns, the dependent variable follows from the coefficients",
+            "with columns at several parties: the last bits of a party's own coefficients before it publishes them, and how nearly \
+             columns of different parties depend on one another, if that is refused or nearly so",
+        ],
+        paper: "Catrina and Saxena, Secure computation with fixed-point numbers, FC 2010; products: Gilboa, CRYPTO 1999",
+    };
+
+    type Params = Params;
+    type Input = Local;
+    type Output = Output;
+
+    fn admit(submission: Submission) -> Result<(Params, Local), ObjectError> {
+        let params = Params::read(submission.parameters, submission.parties)?;
+        let local = Local::read(&submission.data, params.intercept)?;
+        Ok((params, local))
+    }
+
+    fn present(output: Output) -> Result<Value, ConvertError> {
+        let rows = output.mle.len();
+        let column = Array::from_f64(output.mle).map_err(|_| ConvertError::NotFinite)?;
+        let column = column.reshape(vec![rows, 1]).map_err(|error| ConvertError::Custom(error.to_string()))?;
+        let mut result = BTreeMap::from([("mle".to_owned(), Value::Array(column))]);
+        if let Some(details) = &output.details
+            && let Value::Map(details) = to_value(details)?
+        {
+            result.extend(details);
+        }
+        if !output.notes.is_empty() {
+            result.insert("notes".to_owned(), to_value(&output.notes)?);
+        }
+        Ok(Value::Map(result))
+    }
+
+    fn announce(_: &Params, input: &Local) -> Value {
+        to_value(&Announcement::of(input)).expect("numbers are a value")
+    }
+
+    fn cost(params: &Params, all: &Announced) -> Cost {
+        // Parties that can't agree send nothing.
+        Plan::new(params, all).map_or(Cost::default(), |plan| plan.cost(all.me(), all.parties()))
+    }
+
+    async fn run(party: &mut Party, params: Params, input: Secret<Local>) -> Result<Output, ProtocolError> {
+        let plan = Plan::new(&params, party.announced())?;
+        let local = input.into_inner();
+        let channel = party.fork("attendance");
+        product::attended(channel, plan.run(party, &local)).await
+    }
+}
+
+/// What the others may know of a party's data.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Announcement {
+    rows: usize,
+    columns: usize,
+    /// The power of two above the length of y.
+    exponent: Option<i32>,
+}
+
+impl Announcement {
+    fn of(local: &Local) -> Self {
+        let exponent = local.y.as_ref().map(|y| y.exponent);
+        Self { rows: local.rows, columns: local.columns.len(), exponent }
+    }
+
+    fn is_plausible(self) -> bool {
+        let size = self.rows.checked_mul(self.columns + 1);
+        size.is_some_and(|size| size <= local::MOST_ELEMENTS)
+            && self.exponent.is_none_or(|exponent| (-2200..=2200).contains(&exponent))
+    }
+}
+
+/// The most columns where several parties have some.
+const MOST_SPREAD_COLUMNS: usize = 32;
+
+/// How many more rows than coefficients there have to be, unless fewer are allowed.
+const MARGIN: usize = 5;
+
+/// What follows from the announcements.
+struct Plan {
+    params: Params,
+    system: System,
+    /// The power of two above the length of y.
+    exponent: i32,
+}
+
+/// How the coefficients come about.
+enum Way {
+    /// One party has all.
+    Alone,
+    /// One party has all columns, another y.
+    Product(Product),
+    /// Several parties have columns.
+    Solve,
+}
+
+impl Plan {
+    fn new(params: &Params, all: &Announced) -> Result<Self, ProtocolError> {
+        let no_result = |why| Err(ProtocolError::NoResult { why });
+        let (mut blocks, mut owners, mut heights): (Vec<Block>, Vec<(usize, i32)>, Vec<usize>) = Default::default();
+        let mut coefficients = 0;
+        for place in 0..all.parties() {
+            let announced: Announcement = all.of(place)?;
+            if !announced.is_plausible() {
+                return Err(ProtocolError::Malformed { party: place, why: "it announced an impossible shape" });
+            }
+            if announced.columns > 0 {
+                blocks.push(Block { place, start: coefficients, columns: announced.columns });
+                coefficients += announced.columns;
+            }
+            owners.extend(announced.exponent.map(|exponent| (place, exponent)));
+            if announced.columns > 0 || announced.exponent.is_some() {
+                heights.push(announced.rows);
+            }
+        }
+        let [(owner, exponent)] = owners[..] else {
+            return no_result("one party must have the dependent variable, and no other");
+        };
+        if blocks.is_empty() {
+            return no_result("a party must have columns to regress on");
+        }
+        let rows = heights.first().copied().unwrap_or_default();
+        if heights.iter().any(|height| *height != rows) {
+            return no_result("all parties must have equally many rows");
+        }
+        let coefficients = coefficients + usize::from(params.intercept);
+        if rows < coefficients {
+            return no_result("there are fewer rows than coefficients");
+        }
+        if rows < coefficients + MARGIN && !params.allow_few_rows {
+            return no_result(
+                "with fewer than five rows more than coefficients, these nearly give the dependent variable away; \
+                 see parameters.allow_few_rows",
+            );
+        }
+        let mut data: Vec<usize> = blocks.iter().map(|block| block.place).collect();
+        data.push(owner);
+        let source = params.preprocessing;
+        let among = product::with_dealer(source, &data);
+        let system = System { among, blocks, owner, rows, condition: params.condition, source };
+        let plan = Self { params: params.clone(), system, exponent };
+        if plan.system.blocks.len() > 1 {
+            if params.details {
+                return no_result("details need all columns at one party");
+            }
+            if coefficients > MOST_SPREAD_COLUMNS {
+                return no_result("there are too many columns for several parties: 32 at most");
+            }
+            if !plan.system.is_feasible() {
+                return no_result(
+                    "there are too many parties with columns for such a condition; see parameters.condition",
+                );
+            }
+        }
+        Ok(plan)
+    }
+
+    fn way(&self) -> Way {
+        match self.system.blocks[..] {
+            [block] if block.place == self.system.owner => Way::Alone,
+            [block] => Way::Product(Product {
+                left: block.place,
+                right: self.system.owner,
+                rows: block.columns,
+                inner: self.system.rows,
+                columns: 1,
+                bits: ENTRY as u32 + 2,
+            }),
+            _ => Way::Solve,
+        }
+    }
+
+    async fn run(&self, party: &mut Party, local: &Local) -> Result<Output, ProtocolError> {
+        let g = match self.way() {
+            Way::Alone => local.own_projection(),
+            Way::Product(product) => self.project(party, product, local).await?,
+            Way::Solve => self.system.solve(party, local.panel()).await?,
+        };
+        self.publish(party, local, g).await
+    }
+
+    fn cost(&self, me: usize, parties: usize) -> Cost {
+        // Whose message is the last of all has nothing to wait for any more.
+        let publishes_last = match self.way() {
+            Way::Alone => self.system.among == [me],
+            Way::Product(product) => product.left == me,
+            Way::Solve => false,
+        };
+        let attendance = product::attendance(parties, publishes_last);
+        let takes_part = self.system.among.contains(&me);
+        let reads = self.system.blocks.iter().any(|block| block.place == me);
+        let found = match self.way() {
+            Way::Alone => Cost::default(),
+            Way::Product(product) => {
+                let bytes = 16 * product.rows as u64;
+                let pieces = pieces_of(bytes as usize) as u64;
+                let share =
+                    if takes_part && !reads { Cost { rounds: 1, messages: pieces, bytes } } else { Cost::default() };
+                let source = self.system.source;
+                product::then(source, me, &[product], product::cost::<u128>(source, me, &[product]), share)
+            }
+            Way::Solve => self.system.cost(me),
+        };
+        if !takes_part {
+            return found + attendance;
+        }
+        // Who reads nothing publishes in the round in which it opened what others read.
+        let rounds = u32::from(reads || found.rounds == 0);
+        let (others, intercept) = (parties as u64 - 1, u64::from(self.params.intercept));
+        let bytes = 8 * self.numbers_of(me) as u64 + 16 * intercept;
+        let all = found + attendance + Cost { rounds, messages: others * (1 + intercept), bytes: others * bytes };
+        match self.way() {
+            Way::Solve => {
+                Cost { rounds: self.system.rounds_of_two(me, 1 + u32::from(parties > 2)).unwrap_or(all.rounds), ..all }
+            }
+            _ => all,
+        }
+    }
+
+    /// Opens Q'y to the owner of the columns.
+    async fn project(
+        &self,
+        party: &mut Party,
+        product: Product,
+        local: &Local,
+    ) -> Result<Option<Vec<f64>>, ProtocolError> {
+        let integers = |vectors: &[&[f64]]| scaling::integers(&vectors.concat(), ENTRY);
+        let factor = match (&local.qr, &local.y) {
+            (Some(qr), _) if party.me() == product.left => {
+                Factor::Left(integers(&qr.q.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+            }
+            (_, Some(y)) if party.me() == product.right => {
+                Factor::Right(integers(&[&y.numbers]).into_iter().map(u128::of).collect())
+            }
+            _ => Factor::Neither,
+        };
+        let shares = product::products(party, self.system.source, vec![(product, factor)]).await?;
+        let share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; product.rows]);
+        let opened = party.reveal(Additive::new(share), &self.system.among, &[product.left]).await?;
+        Ok(opened.map(|sums| sums.into_iter().map(|sum| sum.to_f64(2 * ENTRY)).collect()))
+    }
+
+    /// Says what is the output, and hears it from all others.
+    async fn publish(&self, party: &mut Party, local: &Local, g: Option<Vec<f64>>) -> Result<Output, ProtocolError> {
+        let (me, among) = (party.me(), &self.system.among);
+        let mine = local.published(g.as_deref(), self.params.details);
+        let bytes: Bytes = mine.iter().flat_map(|number| number.to_le_bytes()).collect();
+        if among.contains(&me) {
+            for other in party.others() {
+                party.send(other, bytes.clone());
+            }
+        }
+        let intercept = if self.params.intercept {
+            // On a channel of its own: what was published above is heard below.
+            Some(self.open_intercept(&mut party.fork("intercept"), local, g.as_deref()).await?)
+        } else {
+            None
+        };
+        let mut heard = party.recv_each(among.iter().copied().filter(|place| *place != me)).await?;
+        heard[me] = bytes;
+        let mut said = Vec::with_capacity(heard.len());
+        for (place, bytes) in heard.iter().enumerate() {
+            said.push(self.numbers(place, bytes)?);
+        }
+        self.output(intercept, &said)
+    }
+
+    /// ȳ − Σ x̄_j'β_j, of which every party knows a term, in units of 2^exponent.
+    async fn open_intercept(&self, party: &mut Party, local: &Local, g: Option<&[f64]>) -> Result<f64, ProtocolError> {
+        let among = &self.system.among;
+        let term = local.intercept_term(g);
+        if term.is_nan() || term.abs() >= 2_f64.powi(52) {
+            return Err(ProtocolError::Output { why: "the means are too large for an intercept".to_owned() });
+        }
+        let mut share = zeros::<u128>(party, among, 1);
+        share[0] = share[0].wrapping_add(scaling::integers(&[term], 64)[0] as u128);
+        let all: Vec<usize> = (0..party.parties()).collect();
+        let opened = party.reveal(Additive::new(share), among, &all).await?.unwrap_or_default();
+        Ok(opened.first().map_or(0.0, |sum| sum.to_f64(64 - self.exponent)))
+    }
+
+    /// How many numbers a party says.
+    fn numbers_of(&self, place: usize) -> usize {
+        let details = usize::from(self.params.details);
+        let block = self.system.blocks.iter().find(|block| block.place == place);
+        let of_y = if place == self.system.owner { details } else { 0 };
+        block.map_or(0, |block| block.columns * (1 + details) + 2 * details) + of_y
+    }
+
+    fn numbers(&self, place: usize, bytes: &[u8]) -> Result<Vec<f64>, ProtocolError> {
+        let (numbers, rest) = bytes.as_chunks::<8>();
+        if numbers.len() != self.numbers_of(place) || !rest.is_empty() {
+            return Err(ProtocolError::Malformed { party: place, why: "it published another number of coefficients" });
+        }
+        Ok(numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    }
+
+    fn output(&self, intercept: Option<f64>, said: &[Vec<f64>]) -> Result<Output, ProtocolError> {
+        let mut scaled = Vec::new();
+        for block in &self.system.blocks {
+            scaled.extend(said[block.place].iter().take(block.columns));
+        }
+        let mle: Vec<f64> = intercept
+            .into_iter()
+            .chain(scaled.iter().map(|number| times_power_of_two(*number, self.exponent)))
+            .collect();
+        if mle.iter().any(|coefficient| !coefficient.is_finite()) {
+            return Err(ProtocolError::Output { why: "a coefficient is too large for a float".to_owned() });
+        }
+        let details = self.details(&mle, said);
+        let mut notes = BTreeMap::new();
+        if self.system.rows < mle.len() + MARGIN {
+            let why = "there are hardly more rows than coefficients: who has the columns learns the dependent variable from them";
+            notes.insert("mle", why);
+        }
+        if details.as_ref().is_some_and(|details| details.standard_errors.is_none()) {
+            notes.insert("standard_errors", "there are as many coefficients as rows");
+        }
+        Ok(Output { mle, details, notes })
+    }
+
+    /// Of one block: after the coefficients, it says the diagonal of (X'X)^-1, that entry of the intercept, and the explained
+    /// sum of squares; the owner of y says the whole sum of squares last.
+    fn details(&self, mle: &[f64], said: &[Vec<f64>]) -> Option<Details> {
+        let [block] = self.system.blocks[..] else { return None };
+        let of_block = said.get(block.place)?;
+        let (diagonal, rest) = of_block.get(block.columns..)?.split_at_checked(block.columns)?;
+        let [of_means, explained, ..] = *rest else { return None };
+        let total = *said.get(self.system.owner)?.last()?;
+        let (samples, freedom) = (self.system.rows, self.system.rows - mle.len());
+        let of_intercept = self.params.intercept.then(|| 1.0 / samples as f64 + of_means);
+        let unexplained = (total - explained).max(0.0);
+        let variance = (freedom > 0).then(|| unexplained / freedom as f64);
+        let scaled = |number: f64| times_power_of_two(number, self.exponent);
+        let standard_errors: Option<Vec<f64>> = variance.map(|variance| {
+            of_intercept.iter().chain(diagonal).map(|entry| scaled((entry * variance).sqrt())).collect()
+        });
+        let t: Option<Vec<Option<f64>>> = standard_errors.as_ref().map(|errors| {
+            mle.iter().zip(errors).map(|(number, error)| Some(number / error).filter(|t| t.is_finite())).collect()
+        });
+        let p = t.as_ref().map(|t| t.iter().map(|t| t.map(|t| student::two_sided(t, freedom as f64))).collect());
+        Some(Details {
+            samples,
+            degrees_of_freedom: freedom,
+            r_squared: (total > 0.0).then(|| 1.0 - unexplained / total),
+            residual_standard_error: variance.map(|variance| scaled(variance.sqrt())),
+            standard_errors,
+            t,
+            p,
+        })
+    }
+}
+
+/// Bits behind the point of Q and y, whose elements are 1 at most.
+const ENTRY: i32 = 62;
+
+#[cfg(test)]
+mod tests;
