@@ -2,6 +2,7 @@
 """Times functions over any servers that speak the client contract, by the Python reference's own client.
 
     python rows.py NAME=URL,URL,URL ... [--runs 11] [--only FUNCTION ...]
+    python rows.py --inputs                # prints what it would send, for clients in other languages
 
 Inputs are as in the reference's benchmark (N=100). Each party is one thread with its own client; a run's time is from
 the common start to the last party's result. Servers take turns, run by run, so that a slow minute of the machine meets
@@ -27,10 +28,35 @@ def floats(rng, count):
     return [round(rng.uniform(0, 100), 3) for _ in range(count)]
 
 
+def matrix(rng, rows, columns):
+    return [[round(rng.uniform(-1, 1), 6) for _ in range(columns)] for _ in range(rows)]
+
+
+def pairs(rng, count):
+    return [[x, round(2 * x + rng.gauss(0, 5), 3)] for x in floats(rng, count)]
+
+
+def ranked(rng, count):
+    return {"array": [rng.randrange(1000) for _ in range(count)], "rank": 50, "lower_bound": 0, "upper_bound": 1000}
+
+
 # Function, and the `data` argument of each party.
 ROWS = {
     "SecureSum": lambda rng, n: [floats(rng, n) for _ in range(3)],
+    "SecureMatrixMultiplication": lambda rng, n: [[matrix(rng, 10, 10)] for _ in range(2)],
+    "StatisticsFrequency": lambda rng, n: [[rng.choice("abcd") for _ in range(n)] for _ in range(2)],
+    "StatisticsContingency": lambda rng, n: [[[rng.choice("mf"), rng.choice("xyz")] for _ in range(n)] for _ in range(2)],
+    "StatisticsUnivariate": lambda rng, n: [floats(rng, n) for _ in range(2)],
+    "StatisticsBivariate": lambda rng, n: [pairs(rng, n) for _ in range(2)],
+    "StatisticsRegressionOLSVertical": lambda rng, n: [[matrix(rng, 10, 10)], matrix(rng, 1, 10)],
+    "SecureMedian": lambda rng, n: [[float(rng.randrange(100)) for _ in range(n)] for _ in range(2)],
+    "KthElement": lambda rng, n: [[ranked(rng, n)] for _ in range(2)],
+    "MinimumMaximum": lambda rng, n: [[{"minimum": x, "maximum": x} for x in floats(rng, n)] for _ in range(2)],
 }
+
+
+def inputs_of(function, n=100):
+    return ROWS[function](random.Random(1), n)
 
 
 def party(urls, me, token, function, data):
@@ -60,7 +86,7 @@ def once(urls, function, inputs):
 
 
 def row(servers, function, runs, n=100):
-    inputs = ROWS[function](random.Random(1), n)
+    inputs = inputs_of(function, n)
     times = {name: [] for name in servers}
     # One round more than asked for: the first warms up and is not counted.
     for _ in range(runs + 1):
@@ -81,10 +107,14 @@ def named(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("servers", nargs="+", type=named, metavar="NAME=URL,URL,URL")
+    parser.add_argument("servers", nargs="*", type=named, metavar="NAME=URL,URL,URL")
     parser.add_argument("--runs", type=int, default=11)
     parser.add_argument("--only", nargs="*", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--inputs", action="store_true")
     arguments = parser.parse_args()
+    if arguments.inputs:
+        print(json.dumps({function: inputs_of(function) for function in arguments.only}))
+        return
     logging.disable(logging.CRITICAL)
     servers = dict(arguments.servers)
     print(json.dumps({function: row(servers, function, arguments.runs) for function in arguments.only}))

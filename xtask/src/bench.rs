@@ -83,19 +83,17 @@ impl Table {
         let ours = Federation::ours()?;
         let measured = rows(python, [("reference", &reference), ("ours", &ours), ("bare", &bare)], runs)?;
         drop((reference, bare));
-        let by_rust = by_our_client(&ours, runs)?;
+        let by_rust = by_our_client(python, &ours, runs)?;
         ours.stop()?;
 
         for (function, row) in measured.as_object().into_iter().flatten() {
             let by_python = |name: &str| median(&row["servers"][name]);
-            let mut rows = vec![
+            let rows = vec![
                 ("reference, its Python client", by_python("reference")?),
                 ("ours, the same Python client", by_python("ours")?),
                 ("bare server, the same Python client", by_python("bare")?),
+                ("ours, our Rust client", median(&by_rust[function])?),
             ];
-            if function == "SecureSum" {
-                rows.push(("ours, our Rust client", by_rust));
-            }
             let title = format!("{function}, M={} N={}, median of {runs}", row["parties"], row["n"]);
             self.sections.push(Section { title, unit: "ms", rows });
         }
@@ -201,10 +199,13 @@ fn rows(python: &Python, servers: [(&str, &Federation); 3], runs: u64) -> Result
     measured(command.arg("xtask/peers/rows.py").args(named).args(["--runs", &runs.to_string()]))
 }
 
-/// `SecureSum` by our own client, in milliseconds.
-fn by_our_client(nodes: &Federation, runs: u64) -> Result<f64, Failure> {
-    let mut command = Command::new(workspace::binary("secure_sum")?);
-    median(&measured(command.args(nodes.urls()).args(["--runs", &runs.to_string()]))?)
+/// The same functions of the same inputs by our own client.
+fn by_our_client(python: &Python, nodes: &Federation, runs: u64) -> Result<Value, Failure> {
+    let inputs = output(python.command().args(["xtask/peers/rows.py", "--inputs"]), MEASUREMENT)?;
+    let file = workspace::scratch()?.join("inputs.json");
+    fs::write(&file, inputs).map_err(|error| Failure::new(format!("inputs.json: {error}")))?;
+    let mut command = Command::new(workspace::binary("functions")?);
+    measured(command.args(nodes.urls()).arg("--inputs").arg(&file).args(["--runs", &runs.to_string()]))
 }
 
 /// Requests a second that a server answers.
