@@ -17,7 +17,7 @@
 //! # On shares
 //!
 //! Numbers have f = 54 bits behind the point, in Z/2^256. The blocks of M and r are products of what two parties know
-//! ([`product`](super::product)). To take s bits off a number z with |z| < 2^(s+l) every party adds a random ρ_i of
+//! ([`product`]). To take s bits off a number z with |z| < 2^(s+l) every party adds a random ρ_i of
 //! s + l + 2 + λ bits to its share, λ = 40, and z + 2^(s+l) + Σρ_i is opened: as long as one party keeps its ρ_i to itself, that is at distance
 //! 2^-λ from what it is for z = 0. Then
 //!
