@@ -266,12 +266,15 @@ fn all_parties_learn_why_there_is_no_result() {
         (0..4_u8).map(|place| (0..8_u8).map(|row| f64::from(u8::from(row == place))).collect()).collect();
     let short = local(&[], Some(&one[..7]), false).unwrap();
     for (inputs, expected) in [
-        (vec![x(&[two.clone()]), nothing()], "one party must have the dependent variable"),
+        (vec![x(std::slice::from_ref(&two)), nothing()], "one party must have the dependent variable"),
         (vec![y(), y()], "one party must have the dependent variable"),
         (vec![nothing(), y()], "a party must have columns"),
-        (vec![x(&[two.clone()]), short], "equally many rows"),
+        (vec![x(std::slice::from_ref(&two)), short], "equally many rows"),
         (vec![x(&wide), y()], "allow_few_rows"),
-        (vec![x(&[two.clone()]), local(&[two.clone()], Some(&one), false).unwrap()], "too nearly dependent"),
+        (
+            vec![x(std::slice::from_ref(&two)), local(std::slice::from_ref(&two), Some(&one), false).unwrap()],
+            "too nearly dependent",
+        ),
     ] {
         for outcome in run(&params(false, false), inputs).outcomes {
             let error = outcome.expect_err(expected).to_string();
