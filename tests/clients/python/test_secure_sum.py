@@ -1,10 +1,9 @@
 """SecureSum over three nodes, by `compute` and by the explicit flow."""
-import json
 import math
 import time
 import unittest
 
-from federation import DEADLINE_S, REFERENCE, URLS, NodeTest, compute, network, only_ours, raw, simon, together, token
+from federation import DEADLINE_S, URLS, NodeTest, compute, network, only_ours, raw, simon, together, token
 
 INPUTS = [42, 16, 99]
 RESULT = {"inputs": 3, "result": {"sum": 157.0}}
@@ -21,15 +20,6 @@ class Compute(NodeTest):
 
     def test_lists_are_summed(self):
         self.assertEqual(at_every_party([[40, 2], [16.0], [100, -1]], token()), [RESULT] * 3)
-
-    def test_the_recorded_run_of_the_reference(self):
-        recorded = json.loads((REFERENCE / "secure_sum.json").read_text())
-        results = at_every_party(recorded["inputs_by_party"], token())
-        for result, expected in zip(results, recorded["results_by_party"], strict=True):
-            self.assertEqual(sorted(result), sorted(expected))
-            self.assertEqual(result["inputs"], expected["inputs"])
-            self.assertAlmostEqual(result["result"].pop("sum"), expected["result"].pop("sum"), delta=1e-9)
-            self.assertEqual(result["result"], expected["result"])
 
     @only_ours
     def test_the_sum_of_decimals_is_exact(self):
