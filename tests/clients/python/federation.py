@@ -5,6 +5,7 @@ answers there, to check these tests' expectations against it: what only we promi
 """
 import json
 import logging
+import math
 import os
 import pathlib
 import threading
@@ -19,6 +20,7 @@ from federatedsecure.client import Api
 URLS = os.environ["FSC_URLS"].split(",")
 REFERENCE = pathlib.Path(__file__).parent.parent / "reference"
 DEADLINE_S = 60
+RELATIVE = 1e-9
 
 # The client logs every refused request as an error; here refusals are what is tested.
 logging.getLogger("federatedsecure.client").setLevel(logging.CRITICAL)
@@ -80,7 +82,7 @@ def raw(method, url, body=None):
 
 
 class NodeTest(unittest.TestCase):
-    """Adds what is asked of refusals."""
+    """Adds what is asked of refusals and of results."""
 
     def assert_refused(self, code, request, *args, **kwargs):
         """The request raises; the status is `code`. Gives the server's message."""
@@ -97,3 +99,19 @@ class NodeTest(unittest.TestCase):
         self.assertEqual(int(fields[4]), code, body)
         self.assertEqual(body["code"], code)
         return body["message"]
+
+    def assert_meets(self, got, expected, where):
+        """The result has all that is expected: numbers to nine digits, everything else to the letter."""
+        if isinstance(expected, dict):
+            self.assertIsInstance(got, dict, where)
+            for key, value in expected.items():
+                self.assertIn(key, got, where)
+                self.assert_meets(got[key], value, f"{where}.{key}")
+        elif isinstance(expected, list):
+            self.assertEqual(len(got), len(expected), where)
+            for index, (one, other) in enumerate(zip(got, expected, strict=True)):
+                self.assert_meets(one, other, f"{where}[{index}]")
+        elif isinstance(expected, (int, float)) and not isinstance(expected, bool):
+            self.assertTrue(math.isclose(got, expected, rel_tol=RELATIVE), f"{where}: {got} instead of {expected}")
+        else:
+            self.assertEqual(got, expected, where)
