@@ -6,12 +6,12 @@
 //!   Hospital C ── client ── HTTP ── node ─┘
 //! ```
 //!
-//! * [`data`]: the patients; [`figures`]: the statistics, made of sums.
-//! * [`hospital`]: a node and its client; [`tap`]: what a node sends.
-//! * [`report`]: the story, told on a terminal, with [`table`]s.
+//! * [`data`]: the patients; [`questions`]: what is asked, and [`truth`]: what the answers are checked against.
+//! * [`study`]: the hospitals ask; [`hospital`]: a node and its client; [`tap`]: what a node sends.
+//! * [`report`]: the story, told on a terminal, with [`table`]s and a [`histogram`].
 
 use std::io::{self, ErrorKind, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -19,19 +19,19 @@ use indicatif::ProgressBar;
 use crate::Outcome;
 
 mod data;
-mod figures;
+mod histogram;
 mod hospital;
+mod questions;
 mod report;
+mod study;
 mod table;
 mod tap;
+mod truth;
 
-use data::{DataError, Site};
-use figures::Figures;
-use hospital::{Hospital, HospitalError};
+use data::DataError;
+use hospital::HospitalError;
+use study::Study;
 use table::Style;
-
-/// How long a hospital waits for the others. All are on this machine, which may be busy.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub(crate) struct Options {}
@@ -46,17 +46,6 @@ pub(crate) fn run(_: &Options, out: &mut dyn Write) -> Outcome {
     }
 }
 
-/// What the three hospitals did.
-struct Study {
-    hospitals: [Hospital; 3],
-    /// The joint figures, as each hospital got them.
-    joint: [Figures; 3],
-    /// How long the nodes took to start.
-    opening: Duration,
-    /// How long the computation took.
-    computing: Duration,
-}
-
 /// Why there is nothing to see.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,70 +56,30 @@ enum DemoError {
     /// The data can't be read.
     #[error("the demo's own data is damaged")]
     Data(#[from] DataError),
-    /// A hospital got no figures.
-    #[error("{hospital} got no joint figures{}", for_want_of(.waited_for))]
-    NoFigures { hospital: &'static str, waited_for: Vec<&'static str>, source: HospitalError },
-    /// A hospital's joint figures are wrong.
-    #[error("the joint figures of {hospital} are not those of the pooled data")]
-    Wrong { hospital: &'static str },
+    /// A hospital got no answer.
+    #[error("{hospital} got no answer{}", for_want_of(.waited_for))]
+    NoAnswer { hospital: &'static str, waited_for: Vec<&'static str>, source: HospitalError },
+    /// A hospital's answer is wrong.
+    #[error("{function} at {hospital} is {difference:e} off what the pooled data give, relatively")]
+    Wrong { hospital: &'static str, function: &'static str, difference: f64 },
 }
 
 fn show(out: &mut dyn Write, style: Style) -> Result<(), DemoError> {
     let sites = data::sites()?;
     report::introduction(out, style, &sites)?;
     let progress = progress(style);
-    let study = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(compute(sites, &progress));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let study = runtime.block_on(Study::conduct(sites, &progress));
     progress.finish_and_clear();
     let study = study?;
 
-    let pooled = pooled(&study.hospitals);
-    report::figures(out, style, &study, &pooled)?;
-    for (hospital, joint) in study.hospitals.iter().zip(&study.joint) {
-        if !joint.agrees_with(&pooled) {
-            return Err(DemoError::Wrong { hospital: hospital.site.name });
-        }
-    }
+    report::figures(out, style, &study)?;
+    report::classes(out, style, &study)?;
+    study.verify()?;
     report::verdict(out, style)?;
     report::traffic(out, style, &study)?;
     report::outlook(out, style)?;
     Ok(out.flush()?)
-}
-
-/// Starts three nodes and lets each hospital's client ask its own one; all three at once, as in life.
-async fn compute(sites: [Site; 3], progress: &ProgressBar) -> Result<Study, DemoError> {
-    let start = Instant::now();
-    progress.set_message("three nodes start …");
-    let [a, b, c] = sites;
-    let (a, b, c) = tokio::try_join!(open(a), open(b), open(c))?;
-    let hospitals = [a, b, c];
-    let opening = start.elapsed();
-    let opened = Instant::now();
-
-    progress.set_message("three hospitals compute …");
-    let (a, b, c) = tokio::try_join!(study(&hospitals, 0), study(&hospitals, 1), study(&hospitals, 2))?;
-    Ok(Study { hospitals, joint: [a, b, c], opening, computing: opened.elapsed() })
-}
-
-async fn open(site: Site) -> Result<Hospital, DemoError> {
-    let hospital = site.name;
-    let no_figures = |source| DemoError::NoFigures { hospital, waited_for: Vec::new(), source };
-    Hospital::open(site, DEADLINE).await.map_err(no_figures)
-}
-
-/// The part of the hospital at `place`.
-async fn study(hospitals: &[Hospital; 3], place: usize) -> Result<Figures, DemoError> {
-    let nodes = hospitals.each_ref().map(|hospital| hospital.address.clone());
-    let names = hospitals.each_ref().map(|hospital| hospital.site.name);
-    hospitals[place].study(&nodes, place).await.map_err(|source| {
-        let waited_for = source.culprits().iter().filter_map(|place| names.get(*place).copied()).collect();
-        DemoError::NoFigures { hospital: names[place], waited_for, source }
-    })
-}
-
-/// What nobody could compute in life: the figures of all data in one place, to compare with.
-fn pooled(hospitals: &[Hospital]) -> Figures {
-    let patients: Vec<_> = hospitals.iter().flat_map(|hospital| hospital.site.patients.iter().cloned()).collect();
-    Figures::of(&patients)
 }
 
 /// A line that turns while one waits; hidden where the output is plain.
@@ -159,19 +108,28 @@ mod tests {
     }
 
     #[test]
-    fn demo_shows_own_and_joint_figures() {
+    fn demo_shows_own_and_joint_figures_and_what_they_took() {
         let text = shown();
         let row = |label: &str| {
-            let line = text.lines().rev().find(|line| line.trim_start().starts_with(&format!("{label}  "))).unwrap();
+            let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{label}  "))).unwrap();
             line.split_whitespace().skip(label.split(' ').count()).map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(row("patients"), ["212", "207", "150", "569", "569", "0"]);
-        assert_eq!(row("mean radius")[..5], ["14.343", "14.191", "13.735", "14.127", "14.127"]);
-        for hospital in ["Hospital A", "Hospital B", "Hospital C"] {
-            // Two messages to two others, 5 and 3 numbers of 16 bytes.
-            let [messages, _joining, sums, ..] = &row(hospital)[..] else { panic!("{hospital} has no traffic") };
-            assert_eq!((messages.as_str(), sums.as_str()), ("4", "256"));
+        assert_eq!(row("patients"), ["212", "207", "150", "569", "569"]);
+        assert_eq!(row("mean radius"), ["14.343", "14.191", "13.735", "14.127", "14.127"]);
+        assert_eq!(row("median radius"), ["13.625", "13.050", "13.165", "13.370", "13.370"]);
+        // From each of three to both others, two numbers of 16 bytes; and as many as there are classes.
+        for (function, masked) in [("SecureSum", 192), ("StatisticsFrequency", 768)] {
+            let [difference, _, _, messages, payload, _] = &row(function)[..] else { panic!("no row of {function}") };
+            assert_eq!([difference, messages, payload], ["0", "6", &masked.to_string()]);
         }
+    }
+
+    #[test]
+    fn bars_of_the_histogram_count_all_patients() {
+        let text = shown();
+        let bars = text.lines().filter(|line| line.contains(['█', '▏', '▎', '▍', '▌', '▋', '▊', '▉']));
+        let counts: Vec<u32> = bars.map(|line| line.split(' ').next_back().unwrap().parse().unwrap()).collect();
+        assert_eq!((counts.len(), counts.iter().sum::<u32>()), (8, 569));
     }
 
     #[test]
@@ -187,19 +145,6 @@ mod tests {
     fn masked_count_is_another_one_each_time() {
         let masked = || shown().lines().find(|line| line.contains("0x")).map(str::to_owned).unwrap();
         assert_ne!(masked(), masked());
-    }
-
-    #[test]
-    fn hospital_that_does_not_come_is_named() {
-        fsc_protocols::link();
-        let error = tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let deadline = Duration::from_millis(200);
-            let [a, b, c] = data::sites().unwrap();
-            let open = |site| async move { Hospital::open(site, deadline).await.unwrap() };
-            let hospitals = [open(a).await, open(b).await, open(c).await];
-            tokio::try_join!(study(&hospitals, 0), study(&hospitals, 1)).unwrap_err()
-        });
-        assert!(error.to_string().ends_with("got no joint figures for want of Hospital C"), "{error}");
     }
 
     #[test]

@@ -7,10 +7,6 @@ pub(super) const SOURCE: [&str; 3] = [
     "doi:10.24432/C5DW2B, CC BY 4.0. It is real, the three hospitals are not.",
 ];
 
-/// What is measured of each biopsy, and its unit.
-pub(super) const FEATURES: [(&str, &str); 3] =
-    [("radius", "pixels"), ("texture", "grey levels"), ("area", "square pixels")];
-
 const HEADER: &str = "diagnosis,mean_radius,mean_texture,mean_perimeter,mean_area,worst_radius";
 
 /// A hospital and what it must keep to itself.
@@ -23,8 +19,10 @@ pub(super) struct Site {
 #[derive(Clone)]
 pub(super) struct Patient {
     pub(super) malignant: bool,
-    /// The [`FEATURES`].
-    pub(super) features: [f64; FEATURES.len()],
+    /// The nuclei's mean radius, in pixels.
+    pub(super) radius: f64,
+    /// Their mean area, in square pixels.
+    pub(super) area: f64,
 }
 
 /// The three sites.
@@ -66,8 +64,8 @@ fn patient(line: &str) -> Option<Patient> {
     };
     let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
     let numbers: Vec<f64> = numbers.split(',').map(number).collect::<Option<_>>()?;
-    let [radius, texture, _perimeter, area, _worst_radius] = numbers[..] else { return None };
-    Some(Patient { malignant, features: [radius, texture, area] })
+    let [radius, _texture, _perimeter, area, _worst_radius] = numbers[..] else { return None };
+    Some(Patient { malignant, radius, area })
 }
 
 #[cfg(test)]
@@ -89,7 +87,7 @@ mod tests {
     fn first_patient_is_read_column_by_column() {
         let [site, ..] = sites().unwrap();
         assert!(site.patients[0].malignant);
-        assert_eq!(site.patients[0].features.map(f64::to_bits), [17.99, 10.38, 1001.0].map(f64::to_bits));
+        assert_eq!([site.patients[0].radius, site.patients[0].area], [17.99, 1001.0]);
     }
 
     #[test]

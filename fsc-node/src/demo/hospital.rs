@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use fsc_core::node::{Node, NodeError};
 use fsc_core::representation::{Api, ApiError};
-use fsc_core::runs::Limits;
+use fsc_core::runs::{Limits, Network};
 use fsc_core::session::Deadlines;
 use fsc_core::transport::{Address, NotAnAddress, TransportError};
-use fsc_core::value::{Array, NotFinite, Value};
+use fsc_core::value::ConvertError;
 use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
-use serde::Deserialize;
 
 use super::data::Site;
-use super::figures::{Figures, Squares, Totals};
+use super::questions::Question;
 use super::tap::Tap;
 
 pub(super) struct Hospital {
@@ -44,51 +43,26 @@ impl Hospital {
         Ok(Self { site, address, tap, api })
     }
 
-    /// Computes the joint figures with the hospitals at `nodes`, of which this one is at place `myself`.
-    pub(super) async fn study(&self, nodes: &[Address], myself: usize) -> Result<Figures, HospitalError> {
-        let patients = &self.site.patients;
-        let totals = self.joint_sum(Totals::of(patients).to_vec(), "totals", nodes, myself).await?;
-        let totals = Totals::from_vec(&totals).ok_or(HospitalError::Shape)?;
-
-        let squares = Squares::around(totals.means(), patients);
-        let squares = self.joint_sum(squares.0.to_vec(), "squares", nodes, myself).await?;
-        let squares = Squares(squares.try_into().map_err(|_| HospitalError::Shape)?);
-        Ok(Figures::from_sums(&totals, squares))
-    }
-
-    /// Adds up this hospital's numbers and those of all others, element by element.
-    async fn joint_sum(
+    /// The answer to a question, from all hospitals at `nodes`, of which this one is at place `myself`.
+    pub(super) async fn ask(
         &self,
-        numbers: Vec<f64>,
-        purpose: &str,
+        question: &Question,
         nodes: &[Address],
         myself: usize,
     ) -> Result<Vec<f64>, HospitalError> {
-        let nodes = nodes.iter().map(|node| node.as_str().into()).collect();
-        let network = Value::map([("nodes", Value::List(nodes)), ("myself", myself.into()), ("uuid", purpose.into())]);
+        let network = Network { nodes: nodes.to_vec(), myself, uuid: question.function.to_owned() };
         let arguments = [
-            ("microprotocol", "SecureSum".into()),
-            ("data", Array::from_f64(numbers)?.into()),
-            ("parameters", Value::map([("elementwise", true)])),
-            ("network", network),
+            ("microprotocol", question.function.into()),
+            ("data", (question.data)(&self.site.patients)?),
+            ("parameters", (question.parameters)()),
+            ("network", network.into()),
         ];
-        let answer = self.api.create([("protocol", "Simon")]).attribute("compute").call(arguments);
-        Ok(answer.download_as::<Answer>().await?.result.sum)
+        let answer = self.api.create([("protocol", "Simon")]).attribute("compute").call(arguments).download().await?;
+        answer.entry("result").and_then(question.read).ok_or(HospitalError::Shape)
     }
 }
 
-/// What `compute` answers.
-#[derive(Deserialize)]
-struct Answer {
-    result: Sum,
-}
-
-#[derive(Deserialize)]
-struct Sum {
-    sum: Vec<f64>,
-}
-
-/// Why a hospital has no figures.
+/// Why a hospital has no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum HospitalError {
@@ -101,14 +75,14 @@ pub(super) enum HospitalError {
     /// The node's own address can't be read.
     #[error(transparent)]
     Address(#[from] NotAnAddress),
-    /// The hospital's own figures can't be computed.
+    /// The hospital's data is nothing that a node takes.
     #[error(transparent)]
-    Data(#[from] NotFinite),
+    Data(#[from] ConvertError),
     /// Its node did not answer with a result.
     #[error(transparent)]
     Compute(#[from] ApiError),
-    /// The result is not as long as what was summed up.
-    #[error("the sum has another length than its terms")]
+    /// The result lacks what was asked for.
+    #[error("the result is not what its function promises")]
     Shape,
 }
 

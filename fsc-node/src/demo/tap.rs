@@ -1,5 +1,6 @@
 //! A transport that notes what a node sends to the others: the demo's figures of traffic are measured, not computed.
 
+use std::iter::Sum;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,16 +16,14 @@ pub(super) struct Tap {
     traffic: Mutex<Traffic>,
 }
 
-/// What one node has sent to all others together, in attempts that failed too.
-#[derive(Clone, Default)]
+/// What nodes have sent to all others together, in attempts that failed too.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Traffic {
-    /// Bytes of hellos, by which parties agree on what to compute.
-    pub(super) joining: usize,
     /// The protocol's messages.
     pub(super) messages: usize,
     /// Bytes of these messages.
     pub(super) payload: usize,
-    /// Bytes of everything, envelopes included.
+    /// Bytes of everything: envelopes, and the hellos by which parties agree on what to compute.
     pub(super) bytes: usize,
     /// The first number of the first message, as it travelled.
     pub(super) first_number: Option<u128>,
@@ -32,7 +31,7 @@ pub(super) struct Traffic {
 
 impl Tap {
     pub(super) fn traffic(&self) -> Traffic {
-        self.lock().clone()
+        *self.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, Traffic> {
@@ -41,12 +40,20 @@ impl Tap {
 }
 
 impl Traffic {
+    /// What was sent since `before`.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            messages: self.messages - before.messages,
+            payload: self.payload - before.payload,
+            bytes: self.bytes - before.bytes,
+            first_number: self.first_number,
+        }
+    }
+
     fn note(&mut self, envelope: &Envelope) {
         self.bytes += envelope.encoded_len();
-        match &envelope.content {
-            Content::Hello(_) => self.joining += envelope.encoded_len(),
-            Content::Mail(mail) => self.note_mail(mail),
-            Content::Stop { .. } => {}
+        if let Content::Mail(mail) = &envelope.content {
+            self.note_mail(mail);
         }
     }
 
@@ -56,6 +63,17 @@ impl Traffic {
         if let (None, Some(number)) = (self.first_number, mail.payload.first_chunk()) {
             self.first_number = Some(u128::from_le_bytes(*number));
         }
+    }
+}
+
+impl Sum for Traffic {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, node| Self {
+            messages: sum.messages + node.messages,
+            payload: sum.payload + node.payload,
+            bytes: sum.bytes + node.bytes,
+            first_number: sum.first_number.or(node.first_number),
+        })
     }
 }
 
