@@ -136,7 +136,7 @@ impl Protocol for StatisticsBivariate {
 
     fn cost(params: &Params, all: &Announced) -> Cost {
         let first = 3 + usize::from(params.missing == Missing::Omit);
-        let exponents = extremes_cost(params.preprocessing, all.parties(), 2);
+        let exponents = extremes_cost(params.preprocessing, all.parties(), all.me(), 2);
         exponents + cost_of_sums(all.parties(), first) + exponents + cost_of_sums(all.parties(), 3)
     }
 

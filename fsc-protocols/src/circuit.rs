@@ -15,6 +15,9 @@
 //! triple: one a, up to [`WIDTH`] b. Vectors of numbers are kept position by position ([`Bits::positions`]), so that a layer
 //! takes slices of them.
 //!
+//! Two parties have a shorter way, in a constant number of messages, where nothing depends on a result in between:
+//! [`garbled`].
+//!
 //! # Security
 //!
 //! Semi-honest adversary, any n − 1 parties corrupt, given triples of which a coalition knows no more than its shares: what
@@ -45,6 +48,7 @@ use crate::sharing::binary::{Binary, Zeros};
 
 pub mod add;
 pub mod compare;
+pub mod garbled;
 pub mod sign;
 
 /// How many products with an operand in common one triple makes.

@@ -21,8 +21,8 @@
 //! # Wire
 //!
 //! One round of 16 bytes for the number of omitted ones, if that is asked for, and one search with two questions: as for
-//! `KthElement`, with 30 thresholds a step, and in the first step one more that says whether there are any numbers. For up
-//! to four parties that are 16 · 5 rounds after 8 (for three 9, for four 10) of preparation.
+//! `KthElement`, with 30 thresholds a step, and in the first step one more that says whether there are any numbers. For two
+//! parties that are 16 messages there and back, and one; for three or four, 16 · 5 rounds after 9 or 10 of preparation.
 //!
 //! # Differences from the reference
 //!
@@ -90,7 +90,8 @@ impl Protocol for SecureMedian {
 
     fn cost(params: &Options, all: &Announced) -> Cost {
         let omitted = if params.missing == Missing::Omit { Size::round(16) } else { Size::default() };
-        (omitted + search(*params, all.parties()).size()).cost(params.preprocessing, all.parties())
+        let omitted = omitted.cost(params.preprocessing, all.parties());
+        omitted + search(*params, all.parties()).cost(params.preprocessing, all.me())
     }
 
     fn present(output: Median) -> Result<Value, ConvertError> {

@@ -2,7 +2,7 @@
 //!
 //! Each party's own extremes enter XOR-shared, as codes of their order ([`crate::order`]), and play a tournament of ⌈log₂ n⌉
 //! levels in which the smaller one of two is chosen by a circuit ([`crate::circuit::compare`]: Goldreich, Micali,
-//! Wigderson, STOC 1987); the greatest is the least of the complements, at the same time. A party without numbers enters
+//! Wigderson, STOC 1987; between two parties [`crate::circuit::garbled`]: Yao, FOCS 1986); the greatest is the least of the complements, at the same time. A party without numbers enters
 //! codes that lose to all others.
 //!
 //! The data of a party is a number, or a list of numbers or of records `{"minimum": …, "maximum": …}`.
@@ -21,10 +21,15 @@
 //!
 //! # Wire
 //!
-//! To each other party, after joining: one round of 16 bytes for the count (32 with omitted ones). For each level of the
-//! tournament, with p pairs of parties and m = 2p pairs of numbers, seven rounds of ⌈128m/8⌉, ⌈96m/8⌉, ⌈48m/8⌉, ⌈24m/8⌉,
-//! ⌈12m/8⌉, ⌈6m/8⌉ and ⌈2m/8⌉ bytes compare them, and one of ⌈88m/8⌉ chooses. One round of 16 bytes opens the result: 10
-//! rounds for two parties, 18 for three or four. All triples, 149m a level, are made at once before the tournament.
+//! To each other party, after joining: one round of 16 bytes for the count (32 with omitted ones). Then:
+//!
+//! *Two parties*, a garbled circuit: a message of 8 · 128 bytes from the party at place 1, one back of 2 · 128 · 32, and 16 bytes
+//! each, which open the result.
+//!
+//! *More*, or with a dealer: for each level of the tournament, with p pairs of parties and m = 2p pairs of numbers, seven
+//! rounds of ⌈128m/8⌉, ⌈96m/8⌉, ⌈48m/8⌉, ⌈24m/8⌉, ⌈12m/8⌉, ⌈6m/8⌉ and ⌈2m/8⌉ bytes compare them, and one of ⌈88m/8⌉
+//! chooses. One round of 16 bytes opens the result: 18 rounds for three or four parties. All triples, 149m a level, are
+//! made at once before the tournament.
 //!
 //! # Differences from the reference
 //!
@@ -40,6 +45,7 @@ use fsc_core::value::{ConvertError, Value};
 use serde::Serialize;
 
 use crate::algebra::bits::Bits;
+use crate::circuit::garbled::{self, Circuit, Garbled};
 use crate::circuit::{Gmw, Size, compare};
 use crate::data::{Column, Missing};
 use crate::order::{MOST, Options};
@@ -88,7 +94,8 @@ impl Protocol for MinimumMaximum {
             "what follows from the result: for two parties, whose the extremes are and how many samples the other has",
             "everything, to a dealer that the parameters name",
         ],
-        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987",
+        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987; for two parties: Yao, How to \
+                generate and exchange secrets, FOCS 1986",
     };
 
     type Params = Options;
@@ -102,8 +109,9 @@ impl Protocol for MinimumMaximum {
     }
 
     fn cost(params: &Options, all: &Announced) -> Cost {
-        let counts = Size::round(16 * counts(*params)).cost(params.preprocessing, all.parties());
-        counts + extremes_cost(params.preprocessing, all.parties(), 1)
+        let (source, parties, me) = (params.preprocessing, all.parties(), all.me());
+        let counts = Size::round(16 * counts(*params)).cost(source, parties);
+        counts + extremes_cost(source, parties, me, 1) + garbled::last_opening(source, parties, me)
     }
 
     fn present(output: Extremes) -> Result<Value, ConvertError> {
@@ -147,13 +155,14 @@ pub async fn extremes(
     // The complement turns the order around. A code that no number has, or that makes no difference, loses to all.
     let least = own.iter().map(|own| own.map_or(u64::MAX, |(least, _)| least));
     let greatest = own.iter().map(|own| own.map_or(u64::MAX, |(_, greatest)| !greatest));
-    let mine = Bits::positions(&least.chain(greatest).collect::<Vec<_>>(), WIDTH as u32);
-
-    let mut gmw = Gmw::connect(party, source, tournament_size(party.parties(), 2 * own.len())).await?;
-    let entered = |place| if place == party.me() { mine.clone() } else { Bits::zeros(mine.len()) };
-    let numbers = (0..party.parties()).map(entered).collect();
-    let won = tournament(&mut gmw, party, numbers, 2 * own.len()).await?;
-    let opened = gmw.open(party, &won).await?.values(WIDTH as u32);
+    let mine: Vec<u64> = least.chain(greatest).collect();
+    let opened = if garbled::is_chosen(source, party.parties()) {
+        let mut garbled = Garbled::connect(party).await?;
+        garbled.open(party, Circuit::Smaller, &mine, WIDTH as u32).await?
+    } else {
+        smallest(party, source, &mine).await?
+    };
+    let opened = opened.values(WIDTH as u32);
 
     let (least, greatest) = opened.split_at(own.len());
     let pooled = least.iter().zip(greatest).map(|(least, complement)| (*least, !complement));
@@ -161,13 +170,26 @@ pub async fn extremes(
     Ok(pooled.map(|(least, greatest)| (least <= greatest).then_some((least, greatest))).collect())
 }
 
-/// What one party sends for [`extremes`] of that many columns.
-pub fn extremes_cost(source: Source, parties: usize, columns: usize) -> Cost {
+/// What the party at `me` sends for [`extremes`] of that many columns, before what comes next.
+pub fn extremes_cost(source: Source, parties: usize, me: usize, columns: usize) -> Cost {
     if columns == 0 {
         return Cost::default();
     }
+    if garbled::is_chosen(source, parties) {
+        return Circuit::Smaller.opened_cost(me, 2 * columns, WIDTH as u32);
+    }
     let opening = Size::opening(2 * columns * WIDTH);
     (tournament_size(parties, 2 * columns) + opening).cost(source, parties)
+}
+
+/// Opens the smallest of each of the numbers, of which every party has one.
+async fn smallest(party: &mut Party, source: Source, mine: &[u64]) -> Result<Bits, ProtocolError> {
+    let mut gmw = Gmw::connect(party, source, tournament_size(party.parties(), mine.len())).await?;
+    let entered = Bits::positions(mine, WIDTH as u32);
+    let of = |place| if place == party.me() { entered.clone() } else { Bits::zeros(entered.len()) };
+    let numbers = (0..party.parties()).map(of).collect();
+    let won = tournament(&mut gmw, party, numbers, mine.len()).await?;
+    gmw.open(party, &won).await
 }
 
 /// The smallest of each of `count` numbers, of which every party entered one.

@@ -31,13 +31,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fsc_core::party::Party;
 use fsc_core::protocol::{Cost, ProtocolError};
-use rand::Rng;
 use zeroize::Zeroizing;
 
 use base::{BaseError, Context, RECEIVER_MESSAGE, SENDER_MESSAGE};
 use hash::Hash;
 pub use random::{Receiver, Sender};
-use softspoken::{CORRECTION, ExtensionError, ReceiverSeeds, SenderSeeds};
+use softspoken::{CORRECTION, ExtensionError, ReceiverSeeds, SenderSeeds, draw_delta};
 
 pub mod base;
 pub mod hash;
@@ -162,9 +161,7 @@ impl<'a> Meeting<'a> {
     /// My message: as the sender of base OTs, from which my leaves as the receiver of OTs grow, and as their receiver.
     fn new(party: &mut Party, other: usize, run: &'a [u8; 32]) -> (Self, Bytes) {
         let me = party.me();
-        let mut delta = Zeroizing::new([0; 16]);
-        party.rng().fill_bytes(delta.as_mut());
-        let delta = Zeroizing::new(u128::from_le_bytes(*delta));
+        let delta = draw_delta(party.rng());
         let sender = base::Sender::new(party.rng());
         let receiver = base::Receiver::new(context(other, me, run), SenderSeeds::choices(*delta), party.rng());
         let message = [&sender.message()[..], receiver.message()].concat().into();

@@ -8,10 +8,10 @@
 use std::ops::RangeInclusive;
 
 use fsc_core::party::Party;
-use fsc_core::protocol::ProtocolError;
+use fsc_core::protocol::{Cost, ProtocolError};
 
+use crate::circuit::garbled;
 use crate::circuit::sign::Signs;
-use crate::circuit::{Gmw, Size};
 use crate::order::MOST;
 use crate::preprocessing::Source;
 
@@ -54,14 +54,11 @@ impl Search {
         self.steps
     }
 
-    /// What it takes.
-    pub fn size(&self) -> Size {
-        let step = |step| {
-            let sums = self.sums(step);
-            Signs::negative_size(self.sum_bits(), sums) + Size::opening(sums)
-        };
-        let ahead = Signs::prepare_size(self.parties, self.sum_bits(), self.all_sums());
-        ahead + (0..self.steps).map(step).sum()
+    /// What the party at `me` sends for it.
+    pub fn cost(&self, source: Source, me: usize) -> Cost {
+        let counts: Vec<usize> = (0..self.steps).map(|step| self.sums(step)).collect();
+        let steps = Signs::cost(source, self.parties, me, self.sum_bits(), &counts);
+        if self.steps == 0 { steps } else { steps + garbled::last_opening(source, self.parties, me) }
     }
 
     /// The answers to all questions; none, if the condition, of which each party gives its term, does not hold.
@@ -74,8 +71,7 @@ impl Search {
         condition: Option<i64>,
         questions: &[Question<'_>],
     ) -> Result<Option<Vec<u64>>, ProtocolError> {
-        let mut gmw = Gmw::connect(party, source, self.size()).await?;
-        let mut signs = Signs::prepare(&mut gmw, party, self.sum_bits(), self.all_sums()).await?;
+        let mut signs = Signs::prepare(party, source, self.sum_bits(), self.all_sums()).await?;
         let mut offsets = vec![0; self.questions];
         for step in 0..self.steps {
             let shift = DIGIT * (self.steps - 1 - step);
@@ -83,8 +79,7 @@ impl Search {
             let terms = parts.flat_map(|(question, offset)| self.thresholds(*offset, shift).map(question));
             let condition = condition.filter(|_| step == 0);
             let terms: Vec<i64> = terms.chain(condition).collect();
-            let negative = signs.negative(&mut gmw, party, &terms).await?;
-            let opened = gmw.open(party, &negative).await?;
+            let opened = signs.open(party, &terms).await?;
             if condition.is_some() && opened.get(opened.len() - 1) {
                 return Ok(None);
             }

@@ -20,7 +20,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::circuit::sign::Signs;
-use crate::circuit::{Gmw, Size};
 use crate::data::Missing;
 use crate::preprocessing::Source;
 use crate::sharing::masks;
@@ -129,7 +128,11 @@ pub(crate) fn cost<C: Category>(params: &Params<C::Book>, all: &Announced) -> Co
     let (others, cells) = (parties as u64 - 1, C::book_size(book));
     let bytes = 16 * (cells + usize::from(params.missing == Missing::Omit));
     let sum = Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 };
-    if params.minimum_count > 1 { comparisons(parties, cells).cost(params.preprocessing, parties) + sum } else { sum }
+    if params.minimum_count > 1 {
+        Signs::cost(params.preprocessing, parties, all.me(), RECORDS + 1, &[cells]) + sum
+    } else {
+        sum
+    }
 }
 
 /// Counts all parties' records.
@@ -174,19 +177,11 @@ async fn of_known<C: Category, B>(
 /// Which of the sums are at least `minimum`, which is all that is opened.
 async fn at_least(party: &mut Party, source: Source, minimum: u64, terms: &[u64]) -> Result<Vec<bool>, ProtocolError> {
     let count = terms.len();
-    let mut gmw = Gmw::connect(party, source, comparisons(party.parties(), count)).await?;
-    let mut signs = Signs::prepare(&mut gmw, party, RECORDS + 1, count).await?;
+    let mut signs = Signs::prepare(party, source, RECORDS + 1, count).await?;
     let less = if party.me() == 0 { minimum as i64 } else { 0 };
     let terms: Vec<i64> = terms.iter().map(|term| *term as i64 - less).collect();
-    let negative = signs.negative(&mut gmw, party, &terms).await?;
-    let below = gmw.open(party, &negative).await?;
+    let below = signs.open(party, &terms).await?;
     Ok((0..count).map(|index| !below.get(index)).collect())
-}
-
-/// What [`at_least`] takes.
-fn comparisons(parties: usize, count: usize) -> Size {
-    let signs = Signs::prepare_size(parties, RECORDS + 1, count) + Signs::negative_size(RECORDS + 1, count);
-    signs + Size::opening(count)
 }
 
 /// The union of all parties' categories.

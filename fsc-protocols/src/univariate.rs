@@ -76,6 +76,7 @@ use fsc_core::value::{ConvertError, Value, from_value};
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::double::{Double, exponent, ldexp, power_of_two, two_sum};
+use crate::circuit::garbled::{self, GARBLER};
 use crate::data::{self, Column, Missing};
 use crate::minimum_maximum::{extremes, extremes_cost};
 use crate::moments::kernel::{FRACTION_BITS, LOGARITHM_BITS, Lanes, logarithms, range, sums};
@@ -148,9 +149,11 @@ impl Protocol for StatisticsUnivariate {
 
     fn cost(params: &Params, all: &Announced) -> Cost {
         let first = 4 + usize::from(params.missing == Missing::Omit);
-        extremes_cost(params.preprocessing, all.parties(), 1)
-            + cost_of_sums(all.parties(), first)
-            + cost_of_sums(all.parties(), 5)
+        let (source, parties, me) = (params.preprocessing, all.parties(), all.me());
+        let sums = cost_of_sums(parties, first) + cost_of_sums(parties, 5);
+        // A garbler has the other's part of the first sum before it sends its own, so its parts of both leave at once.
+        let at_once = garbled::is_chosen(source, parties) && me == GARBLER;
+        extremes_cost(source, parties, me, 1) + Cost { rounds: sums.rounds - u32::from(at_once), ..sums }
     }
 
     fn present(output: Moments) -> Result<Value, ConvertError> {

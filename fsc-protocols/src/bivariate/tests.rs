@@ -169,7 +169,7 @@ fn costs_are_these() {
         let params = Params { missing, ..DEALER };
         let others = parties as u64 - 1;
         let sums = Cost { rounds: 2, messages: 2 * others, bytes };
-        let exponents = extremes_cost(params.preprocessing, parties, 2);
+        let exponents = extremes_cost(params.preprocessing, parties, 0, 2);
         assert_eq!(StatisticsBivariate::cost(&params, &all(parties)), exponents + exponents + sums);
     }
 }
@@ -186,7 +186,7 @@ fn held() -> [Vec<Pairs>; 2] {
 /// What is opened, from what every party learns alone.
 fn simulated(parties: usize, output: &Moments) -> Vec<Seen> {
     let [x, y] = output.columns;
-    let masked = || (1..extremes_cost(DEALER.preprocessing, parties, 2).rounds).map(|_| Seen::Masked);
+    let masked = || (1..extremes_cost(DEALER.preprocessing, parties, 0, 2).rounds).map(|_| Seen::Masked);
     let exponents = |[x, y]: [Option<i32>; 2]| {
         let [x, y] = [x, y].map(|exponent| exponent.map_or(0, |exponent| (exponent + OFFSET) as u64));
         Seen::Bits(Bits::positions(&[0, 0, !x, !y], 64).to_bytes().to_vec())

@@ -1,6 +1,7 @@
 //! The signs of sums of numbers of which each party knows one term, many at a time.
 //!
-//! Instead of adding the terms bit by bit, which would take carries in every round of a search, each party adds a random
+//! Between two parties, x_0 + x_1 < 0 is a comparison of −x_0 and x_1, which they garble ([`super::garbled`]). Among more, or with a
+//! dealer: instead of adding the terms bit by bit, which would take carries in every round of a search, each party adds a random
 //! number of its own to its term, and the masked sum is opened. The bits of the random numbers' sum are computed ahead,
 //! with everything about them that does not depend on the terms (the masks of Damgård, Fitzi, Kiltz, Nielsen and Toft,
 //! TCC 2006, section 6, in the form of the edaBits of Escudero et al., CRYPTO 2020; here each party knows its own part):
@@ -14,21 +15,78 @@
 //! As m is public, each digit's comparison is a sum of shares that are there already, and ⌈log₂⌉ of the number of digits
 //! layers are left. Nobody learns r: the honest parties' r_i are uniform, and each is used once.
 
+use std::ops::Add;
+
 use fsc_core::party::Party;
-use fsc_core::protocol::ProtocolError;
+use fsc_core::protocol::{Cost, ProtocolError};
 use rand::Rng;
 
 use crate::algebra::bits::Bits;
 use crate::circuit::add::{self, Columns};
 use crate::circuit::compare::{fold, fold_size};
+use crate::circuit::garbled::{self, Circuit, GARBLER, Garbled};
 use crate::circuit::{Gmw, Size, public};
+use crate::preprocessing::Source;
 use crate::sharing::additive::Additive;
 
 /// The bits of a digit.
 const DIGIT: usize = 4;
 
+/// The signs of sums.
+pub enum Signs {
+    /// Between two parties: the circuits, and the width of the numbers that they compare.
+    Garbled(Box<Garbled>, u32),
+    /// Among any number, or with a dealer.
+    Masked(Box<Gmw>, Masks),
+}
+
+impl Signs {
+    /// Computes ahead what the signs of `count` sums take, which are less than 2^bits from zero, as each term is; at most 2^60.
+    pub async fn prepare(party: &mut Party, source: Source, bits: usize, count: usize) -> Result<Self, ProtocolError> {
+        if garbled::is_chosen(source, party.parties()) {
+            return Ok(Self::Garbled(Box::new(Garbled::connect(party).await?), bits as u32 + 1));
+        }
+        let size = Masks::prepare_size(party.parties(), bits, count) + Masks::negative_size(bits, count);
+        let mut gmw = Gmw::connect(party, source, size).await?;
+        let masks = Masks::prepare(&mut gmw, party, bits, count).await?;
+        Ok(Self::Masked(Box::new(gmw), masks))
+    }
+
+    /// Shows to all whether the next sums are negative, and nothing else, from my terms.
+    ///
+    /// # Panics
+    /// If fewer sums were prepared.
+    pub async fn open(&mut self, party: &mut Party, terms: &[i64]) -> Result<Bits, ProtocolError> {
+        match self {
+            Self::Garbled(garbled, width) => {
+                // x_0 + x_1 < 0 where −x_0 > x_1.
+                let sign = if party.me() == GARBLER { -1 } else { 1 };
+                let number = |term: &i64| (1_u64 << (*width - 1)).wrapping_add_signed(sign * term);
+                let numbers: Vec<u64> = terms.iter().map(number).collect();
+                garbled.open(party, Circuit::Greater, &numbers, *width).await
+            }
+            Self::Masked(gmw, masks) => {
+                let negative = masks.negative(gmw, party, terms).await?;
+                gmw.open(party, &negative).await
+            }
+        }
+    }
+
+    /// What the party at `me` sends for signs of sums that are opened one after the other, so many each time, and before what
+    /// comes next ([`garbled::last_opening`]).
+    pub fn cost(source: Source, parties: usize, me: usize, bits: usize, counts: &[usize]) -> Cost {
+        if garbled::is_chosen(source, parties) {
+            let openings = counts.iter().map(|count| Circuit::Greater.opened_cost(me, *count, bits as u32 + 1));
+            return openings.fold(Cost::default(), Add::add);
+        }
+        let ahead = Masks::prepare_size(parties, bits, counts.iter().sum());
+        let opened = |count: &usize| Masks::negative_size(bits, *count) + Size::opening(*count);
+        (ahead + counts.iter().map(opened).sum()).cost(source, parties)
+    }
+}
+
 /// What was computed ahead for the signs of sums: one mask for each, used once.
-pub struct Signs {
+pub struct Masks {
     digits: usize,
     /// My r_i.
     mine: Vec<u64>,
@@ -39,7 +97,7 @@ pub struct Signs {
     used: usize,
 }
 
-impl Signs {
+impl Masks {
     /// Computes ahead what the signs of `count` sums take, which are less than 2^bits from zero; at most 2^60.
     pub async fn prepare(gmw: &mut Gmw, party: &mut Party, bits: usize, count: usize) -> Result<Self, ProtocolError> {
         let digits = digits(bits);
@@ -53,7 +111,7 @@ impl Signs {
         Ok(Self { digits, mine, top, is, used: 0 })
     }
 
-    /// What [`Signs::prepare`] takes.
+    /// What [`Masks::prepare`] takes.
     pub fn prepare_size(parties: usize, bits: usize, count: usize) -> Size {
         let digits = digits(bits);
         let numbers = add::sum_size(parties, digits * DIGIT + 1, count);
@@ -86,7 +144,7 @@ impl Signs {
         Ok(negative)
     }
 
-    /// What [`Signs::negative`] takes.
+    /// What [`Masks::negative`] takes.
     pub fn negative_size(bits: usize, count: usize) -> Size {
         Size::round(8 * count) + fold_size(digits(bits), count)
     }

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::circuit::sign::Signs;
+use crate::circuit::sign::Masks;
 use crate::ot;
 use crate::preprocessing::{Dealer, Preprocessing};
 use crate::search::testing::source;
@@ -72,7 +72,7 @@ impl Protocol for Blocks {
             Block::Choose => compare::choose(gmw, party, &a.slice(0, count), &a, &b).await?,
             Block::Sign => {
                 let terms: Vec<i64> = x.iter().map(|x| *x as i64).collect();
-                let mut signs = Signs::prepare(gmw, party, width, count).await?;
+                let mut signs = Masks::prepare(gmw, party, width, count).await?;
                 // In two goes, so that masks are cut where they are not all used.
                 let first = signs.negative(gmw, party, &terms[..count / 2]).await?;
                 let second = signs.negative(gmw, party, &terms[count / 2..]).await?;
@@ -93,8 +93,8 @@ impl Params {
             Block::Equal => compare::equal_size(count, width),
             Block::Choose => compare::choose_size(count, width),
             Block::Sign => {
-                let online = Signs::negative_size(width, count / 2) + Signs::negative_size(width, count - count / 2);
-                Signs::prepare_size(parties, width, count) + online
+                let online = Masks::negative_size(width, count / 2) + Masks::negative_size(width, count - count / 2);
+                Masks::prepare_size(parties, width, count) + online
             }
         }
     }
@@ -184,11 +184,11 @@ fn transcripts_of_different_numbers_are_indistinguishable_but_for_the_mutant() {
 fn sizes_are_these() {
     let size = compare::greater_size(1, 64);
     assert_eq!((size.triples, size.rounds), (127, 7));
-    assert_eq!(Signs::negative_size(32, 15).rounds, 1 + 3);
-    assert_eq!(Signs::negative_size(32, 15).triples, 15 * 7);
-    let ahead = Signs::prepare_size(2, 32, 1);
+    assert_eq!(Masks::negative_size(32, 15).rounds, 1 + 3);
+    assert_eq!(Masks::negative_size(32, 15).triples, 15 * 7);
+    let ahead = Masks::prepare_size(2, 32, 1);
     assert_eq!((ahead.triples, ahead.rounds), (32 + 5 * 16 + 16 + 24, 1 + 5 + 2));
-    assert_eq!(Signs::prepare_size(3, 32, 1).rounds, ahead.rounds + 1);
+    assert_eq!(Masks::prepare_size(3, 32, 1).rounds, ahead.rounds + 1);
 }
 
 /// More than a batch of triples in one layer, and more than a message.

@@ -186,6 +186,17 @@ impl KthElementBytes {
     }
 }
 
+/// Two parties: the counts, and for each step a question and its answer, whose opening leaves with what comes next.
+#[test]
+fn two_parties_send_few_messages() {
+    let options = Options { preprocessing: Source::Oblivious, ..options(Kind::Float64) };
+    let [lower, upper] = options.range();
+    let params = Params { options, rank: 1, lower, upper };
+    let cost = |me| KthElement::cost(&params, &Announced::new(me, vec![Value::Null; 2]));
+    assert_eq!(cost(0), Cost { rounds: 1 + 16, messages: 1 + 2 * 16, bytes: 32 + 16 * (15 * 32 * 32 + 2) });
+    assert_eq!(cost(1), Cost { rounds: 1 + 16 + 1, messages: 1 + 2 * 16, bytes: 32 + 16 * (15 * 32 * 8 + 2) });
+}
+
 /// What is shown, from the result alone.
 fn simulated(params: &Params, parties: usize, samples: u128, item: u64) -> Vec<Seen> {
     let mut seen = vec![Seen::Sums(vec![samples, 0])];

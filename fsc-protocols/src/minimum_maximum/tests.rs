@@ -144,6 +144,15 @@ fn costs_are_these() {
     }
 }
 
+/// Two parties: the counts, the question and its answer, and the result.
+#[test]
+fn two_parties_send_few_messages() {
+    let params = Options { preprocessing: Source::Oblivious, ..FLOATS };
+    let cost = |me| MinimumMaximum::cost(&params, &Announced::new(me, vec![Value::Null; 2]));
+    assert_eq!(cost(0), Cost { rounds: 2, messages: 3, bytes: 16 + 2 * 128 * 32 + 16 });
+    assert_eq!(cost(1), Cost { rounds: 3, messages: 3, bytes: 16 + 8 * 128 + 16 });
+}
+
 /// What is shown, from the result alone.
 fn simulated(parties: usize, samples: u128, minimum: f64, maximum: f64) -> Vec<Seen> {
     let mut seen = vec![Seen::Sums(vec![samples])];

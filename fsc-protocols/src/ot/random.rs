@@ -25,6 +25,11 @@ pub struct Sender {
 }
 
 impl Receiver {
+    /// A correlated OT per choice: the message to the sender, and t = q ⊕ choice·Δ of each.
+    pub fn correlated(&mut self, choices: &Bits) -> (Bytes, Vec<u128>) {
+        self.extension.extend(choices)
+    }
+
     /// An OT per choice: the message to the sender, and the strings of these choices.
     pub fn bits(&mut self, choices: &Bits, width: usize) -> (Bytes, Vec<Bits>) {
         let first = self.extension.next();
@@ -34,6 +39,16 @@ impl Receiver {
 }
 
 impl Sender {
+    /// By how much the two strings of a correlated OT differ. Its lowest bit is one.
+    pub const fn delta(&self) -> u128 {
+        self.extension.delta()
+    }
+
+    /// The correlated OTs that the receiver's message is for, `length` of them: q of each.
+    pub fn correlated(&mut self, message: &[u8], length: usize) -> Result<Vec<u128>, ExtensionError> {
+        self.extension.extend(message, length)
+    }
+
     /// The OTs that the receiver's message is for, `length` of them: the strings of choice zero, and those of choice one.
     pub fn bits(&mut self, message: &[u8], length: usize, width: usize) -> Result<[Vec<Bits>; 2], ExtensionError> {
         let first = self.extension.next();

@@ -35,7 +35,6 @@
 use aes::Aes128Enc;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use bytes::Bytes;
-#[cfg(any(test, feature = "sim"))]
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -138,12 +137,18 @@ impl SenderSeeds {
     }
 }
 
+/// A Δ. Its lowest bit is one, so that the lowest bits of q and q ⊕ Δ tell which is which to the one who has both; 127 are
+/// unknown to the receiver.
+pub(crate) fn draw_delta(rng: &mut impl CryptoRng) -> Zeroizing<u128> {
+    let mut delta = Zeroizing::new([0; 16]);
+    rng.fill_bytes(delta.as_mut());
+    Zeroizing::new(u128::from_le_bytes(*delta) | 1)
+}
+
 /// Halves that fit together, as a setup between strangers would have made them.
 #[cfg(any(test, feature = "sim"))]
 pub(super) fn deal(rng: &mut impl CryptoRng) -> (SenderSeeds, ReceiverSeeds) {
-    let mut delta = [0; 16];
-    rng.fill_bytes(&mut delta);
-    deal_with(u128::from_le_bytes(delta), rng)
+    deal_with(*draw_delta(rng), rng)
 }
 
 /// The same with a given Δ.

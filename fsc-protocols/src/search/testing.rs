@@ -9,6 +9,8 @@ use rand::RngExt;
 
 use super::*;
 use crate::algebra::ring;
+use crate::circuit::Size;
+use crate::circuit::sign::Masks;
 
 /// What everybody sees when all parties' messages of a round are put together.
 pub(crate) enum Seen {
@@ -56,10 +58,10 @@ fn plus(mut sums: Vec<u128>, message: &Bytes) -> Vec<u128> {
 pub(crate) fn simulate_search(search: &Search, answers: &[u64]) -> Vec<Seen> {
     let masked = |size: Size| (0..size.rounds).map(|_| Seen::Masked);
     let bits = search.sum_bits();
-    let mut seen: Vec<Seen> = masked(Signs::prepare_size(search.parties, bits, search.all_sums())).collect();
+    let mut seen: Vec<Seen> = masked(Masks::prepare_size(search.parties, bits, search.all_sums())).collect();
     for step in 0..search.steps {
         let sums = search.sums(step);
-        seen.extend(masked(Signs::negative_size(bits, sums)));
+        seen.extend(masked(Masks::negative_size(bits, sums)));
         let digit = |answer: &u64| (answer - search.first) >> (DIGIT * (search.steps - 1 - step)) & 0xf;
         let below = answers.iter().flat_map(|answer| (0..15).map(move |index| index < digit(answer)));
         // The condition holds: there is an answer.

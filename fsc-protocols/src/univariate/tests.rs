@@ -243,7 +243,7 @@ fn costs_are_these() {
         let params = Params { missing, ..DEALER };
         let others = parties as u64 - 1;
         let sums = Cost { rounds: 2, messages: 2 * others, bytes };
-        let expected = extremes_cost(params.preprocessing, parties, 1) + sums;
+        let expected = extremes_cost(params.preprocessing, parties, 0, 1) + sums;
         assert_eq!(StatisticsUnivariate::cost(&params, &all(parties)), expected);
     }
 }
@@ -259,7 +259,7 @@ fn held() -> [Vec<Column<f64>>; 2] {
 
 /// What is opened, from what every party learns alone.
 fn simulated(parties: usize, output: &Moments) -> Vec<Seen> {
-    let circuit = extremes_cost(DEALER.preprocessing, parties, 1).rounds;
+    let circuit = extremes_cost(DEALER.preprocessing, parties, 0, 1).rounds;
     let codes = [of_float(output.minimum), !of_float(output.maximum)];
     let first = [output.samples.into(), output.sum, output.logarithms, output.reciprocals];
     let mut seen: Vec<Seen> = (1..circuit).map(|_| Seen::Masked).collect();
