@@ -15,7 +15,7 @@ fn measure(criterion: &mut Criterion, name: &str, rows: &[Row]) {
         let keys = sim::keys(row.data.len(), 1);
         ot::acquaint(&keys);
         group.bench_function(BenchmarkId::new(row.function, row.count), |bencher| {
-            bencher.iter(|| row.simulate(&keys, Faults::default()))
+            bencher.iter(|| row.simulate(&keys, Faults::default()));
         });
     }
 }

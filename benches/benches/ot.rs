@@ -1,5 +1,5 @@
-//! Oblivious transfer between two parties, both ends on one thread: correlated OTs, the extension alone; bit triples and
-//! products, in the simulator, with mail, tags and sessions around them; and what a first meeting takes.
+//! Oblivious transfer between two parties, both ends on one thread: correlated OTs, the extension alone; bit triples,
+//! products and comparisons, in the simulator, with mail, tags and sessions around them; and what a first meeting takes.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use fsc_core::protocol::{Announced, Cost, Protocol, ProtocolError, Security, Sub
 use fsc_core::secret::Secret;
 use fsc_core::sim::{self, Faults, simulate_among};
 use fsc_protocols::algebra::bits::Bits;
+use fsc_protocols::circuit::garbled::{Circuit, Garbled};
 use fsc_protocols::ot::product::{Product, product};
 use fsc_protocols::ot::{self, Pairs, base};
 use fsc_protocols::preprocessing::{Oblivious, Preprocessing};
@@ -25,6 +26,8 @@ enum Work {
     Triples(usize, usize),
     /// The product of two square matrices.
     Product(usize),
+    /// Comparisons of 64 bits, of numbers of which each party has one.
+    Comparisons(usize),
 }
 
 /// That work as a protocol.
@@ -58,6 +61,10 @@ impl Protocol for Working {
                 let mine: Vec<i128> = (0..(side * side) as i128).map(|index| index * index - 5_000).collect();
                 let mut pairs = Pairs::connect(party).await?;
                 black_box(product(&mut pairs, party, shape, Some(&mine)).await?);
+            }
+            Work::Comparisons(count) => {
+                let mine: Vec<u64> = (0..count as u64).map(|index| index << 50 ^ index * index).collect();
+                black_box(Garbled::connect(party).await?.open(party, Circuit::Greater, &mine, 64).await?);
             }
         }
         Ok(())
@@ -120,6 +127,18 @@ fn products(criterion: &mut Criterion) {
     }
 }
 
+fn comparisons(criterion: &mut Criterion) {
+    let keys = acquainted();
+    let mut group = criterion.benchmark_group("ot/comparisons");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    for count in [1, 10_000] {
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
+            bencher.iter(|| simulated(Work::Comparisons(count), &keys));
+        });
+    }
+}
+
 fn meeting(criterion: &mut Criterion) {
     let keys = acquainted();
     let mut group = criterion.benchmark_group("ot/meeting");
@@ -129,5 +148,5 @@ fn meeting(criterion: &mut Criterion) {
     group.bench_function("acquainted", |bencher| bencher.iter(|| simulated(Work::Nothing, &keys)));
 }
 
-criterion_group!(benches, correlated, triples, products, meeting);
+criterion_group!(benches, correlated, triples, products, comparisons, meeting);
 criterion_main!(benches);

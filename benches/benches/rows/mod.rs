@@ -8,13 +8,13 @@ use fsc_core::sim::{Faults, Report, World};
 use fsc_core::value::{Array, Value};
 
 /// A function, its size, and what each party gives.
-pub struct Row {
+pub(crate) struct Row {
     /// Its name.
-    pub function: &'static str,
+    pub(crate) function: &'static str,
     /// How many numbers each party has, or rows of a matrix.
-    pub count: usize,
+    pub(crate) count: usize,
     /// What each party gives.
-    pub data: Vec<Value>,
+    pub(crate) data: Vec<Value>,
 }
 
 impl Row {
@@ -26,7 +26,7 @@ impl Row {
     ///
     /// # Panics
     /// If a party has no result.
-    pub fn simulate(&self, keys: &[Arc<Keys>], faults: Faults) -> Report {
+    pub(crate) fn simulate(&self, keys: &[Arc<Keys>], faults: Faults) -> Report {
         let catalogue = Catalogue::discover().expect("functions are linked");
         let protocol = catalogue.find(self.function).expect("a function");
         let parties = self.data.len();
@@ -68,7 +68,7 @@ fn ranked(party: usize, count: usize, rank: usize) -> Value {
 }
 
 /// The rows of the reference's benchmark.
-pub fn reference() -> Vec<Row> {
+pub(crate) fn reference() -> Vec<Row> {
     let columns = |parties| (0..parties).map(|party| list(numbers(party, 100)));
     let pairs =
         |party| numbers(party, 100).map(|x| Value::List(vec![Value::Float(x), Value::Float(2.0 * x + x.sin())]));
@@ -99,7 +99,7 @@ pub fn reference() -> Vec<Row> {
 }
 
 /// Columns as they come in bulk.
-pub fn bulk() -> Vec<Row> {
+pub(crate) fn bulk() -> Vec<Row> {
     let columns = |parties, count| (0..parties).map(move |party| list(numbers(party, count)));
     vec![
         Row::new("KthElement", 10_000, (0..3).map(|party| ranked(party, 10_000, 15_000))),
