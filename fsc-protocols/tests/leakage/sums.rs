@@ -1,5 +1,4 @@
-//! Attacks that a fake would not withstand, on `SecureSum` and, as negative controls, on protocols that are broken on
-//! purpose: a law that no mutant breaks tests nothing.
+//! Attacks on masks, by hand: on `SecureSum`, and on maskings that are broken on purpose.
 
 use std::cell::RefCell;
 use std::sync::Arc;
