@@ -20,9 +20,9 @@ use fsc_protocols::ot;
 use crate::examples::{Example, Secret};
 
 /// How often a transcript is drawn for each version.
-const DRAWS: u64 = 128;
+const DRAWS: u64 = 64;
 
-/// Of a longer message, every so-many-th byte is looked at.
+/// Of a longer message, every so-many-th byte is looked at; an odd number, so that all places in an element have their turn.
 const LOOKED_AT: usize = 512;
 
 /// Draws for hidden things of another version begin here.
@@ -49,7 +49,7 @@ fn run(coalition: &[usize], prepared: Vec<Prepared>, given: Option<Secret>, draw
 /// parties' to the same one.
 fn seen(report: &Report, parties: usize) -> Vec<u8> {
     let mut seen = Vec::new();
-    let mut look = |message: &[u8]| seen.extend(message.iter().step_by(message.len().div_ceil(LOOKED_AT).max(1)));
+    let mut look = |message: &[u8]| seen.extend(message.iter().step_by(message.len().div_ceil(LOOKED_AT) | 1));
     for to in 0..parties {
         let mut sums: Vec<Vec<u8>> = Vec::new();
         for from in (0..parties).filter(|from| *from != to) {
@@ -98,12 +98,12 @@ pub(crate) fn told_apart(
         return Some("messages differ in length".to_owned());
     }
     let nibbles = (0..length).flat_map(|position| [(position, 0), (position, 4)]);
-    let differing = nibbles.map(|nibble| (nibble, chi_square(&drawn, nibble))).find(|(_, statistic)| *statistic > 100.0);
+    let differing = nibbles.map(|nibble| (nibble, chi_square(&drawn, nibble))).find(|(_, statistic)| *statistic > 90.0);
     differing.map(|((position, _), statistic)| format!("byte {position} of {length} has chi-square {statistic:.0}"))
 }
 
-/// The two-sample statistic of a nibble, of 15 degrees of freedom: more than 100 by chance once in 10^14, and twice the number of
-/// draws if a bit differs.
+/// The two-sample statistic of a nibble, of 15 degrees of freedom: more than 90 by chance once in 10^12, and 128 if a bit
+/// differs.
 fn chi_square(drawn: &[Vec<Vec<u8>>; 2], (position, shift): (usize, u32)) -> f64 {
     let mut bins = [[0.0; 16]; 2];
     for (bins, views) in bins.iter_mut().zip(drawn) {

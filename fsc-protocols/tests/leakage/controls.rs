@@ -83,7 +83,8 @@ struct Extremes;
 impl Leak for Extremes {
     fn shown(data: &Value) -> Shown {
         let numbers = all(data);
-        let extremes = [numbers.iter().copied().fold(f64::MAX, f64::min), numbers.iter().copied().fold(f64::MIN, f64::max)];
+        let extremes =
+            [numbers.iter().copied().fold(f64::MAX, f64::min), numbers.iter().copied().fold(f64::MIN, f64::max)];
         Shown::Told(bytes(&extremes))
     }
 }

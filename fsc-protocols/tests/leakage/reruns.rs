@@ -25,7 +25,8 @@ struct Lives<'a> {
 /// which are not alike by chance.
 fn blocks(example: &Example, version: usize, party: usize, lives: &Lives<'_>) -> Vec<[u8; 16]> {
     let parties = example.parties();
-    let keys: Vec<Arc<Keys>> = (0..parties).map(|place| sim::keys(parties, lives.keys[place]).swap_remove(place)).collect();
+    let keys: Vec<Arc<Keys>> =
+        (0..parties).map(|place| sim::keys(parties, lives.keys[place]).swap_remove(place)).collect();
     if lives.keys.iter().all(|life| *life == 0) {
         ot::acquaint(&keys);
     }
@@ -74,7 +75,9 @@ crate::of_every_example!(repeats_no_mask);
 /// twice: of functions whose masks alone hide the data, no block is the same under another hello of the third.
 #[test]
 fn faces_are_shown_different_masks() {
-    for example in [examples::sum(), examples::frequency(), examples::frequency_by_book(), examples::contingency_by_book()] {
+    for example in
+        [examples::sum(), examples::frequency(), examples::frequency_by_book(), examples::contingency_by_book()]
+    {
         for party in example.honest() {
             let shown = |face| {
                 let lives = Lives { keys: &[0; 3], sessions: &[0, 0, face] };
