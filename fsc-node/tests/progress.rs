@@ -172,7 +172,7 @@ impl Transport for Gate {
         }
         // A party that joins last says more in one breath.
         let life = self.hub.deliver(to, hellos).await?;
-        if mail.len() == 0 {
+        if mail.is_empty() {
             return Ok(life);
         }
         let _pass = self.passes.acquire().await.unwrap();

@@ -65,7 +65,9 @@ fn seen(report: &Report, parties: usize) -> Vec<u8> {
                 }
             }
         }
-        sums.iter().for_each(|sum| look(sum));
+        for sum in sums {
+            look(&sum);
+        }
     }
     seen
 }
@@ -107,7 +109,9 @@ pub(crate) fn told_apart(
 fn chi_square(drawn: &[Vec<Vec<u8>>; 2], (position, shift): (usize, u32)) -> f64 {
     let mut bins = [[0.0; 16]; 2];
     for (bins, views) in bins.iter_mut().zip(drawn) {
-        views.iter().for_each(|view| bins[usize::from(view[position] >> shift & 15)] += 1.0);
+        for view in views {
+            bins[usize::from(view[position] >> shift & 15)] += 1.0;
+        }
     }
     let [one, other]: [[f64; 16]; 2] = bins;
     one.iter().zip(&other).filter(|(a, b)| *a + *b > 0.0).map(|(a, b)| (a - b) * (a - b) / (a + b)).sum()

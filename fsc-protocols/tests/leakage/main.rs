@@ -34,6 +34,7 @@ pub(crate) use of_every_example;
 mod coalition;
 mod controls;
 mod examples;
+mod openings;
 mod reruns;
 mod sums;
 mod suppression;
