@@ -142,8 +142,9 @@ pub(crate) fn bivariate() -> Example {
     }
 }
 
+/// Of two holders of a key, and of one that has it as often.
 const HELD: &[&str] = &[r#"["a rare disease", "flu"]"#, r#"["flu", "flu"]"#, r#"["cold"]"#];
-const HELD_OTHERWISE: &[&str] = &[r#"["flu"]"#, r#"["flu", "flu", "a rare disease"]"#, r#"["cold"]"#];
+const HELD_OTHERWISE: &[&str] = &["[]", r#"["flu", "flu", "flu", "a rare disease"]"#, r#"["cold"]"#];
 
 pub(crate) fn frequency() -> Example {
     Example {
@@ -174,7 +175,7 @@ pub(crate) fn frequency_with_minimum() -> Example {
 }
 
 const PAIRS: &[&str] = &[r#"[["f", "x"], ["f", "y"]]"#, r#"[["f", "y"]]"#, r#"[["m", 1]]"#];
-const PAIRS_OTHERWISE: &[&str] = &[r#"[["f", "y"]]"#, r#"[["f", "y"], ["f", "x"]]"#, r#"[["m", 1]]"#];
+const PAIRS_OTHERWISE: &[&str] = &["[]", r#"[["f", "y"], ["f", "y"], ["f", "x"]]"#, r#"[["m", 1]]"#];
 
 pub(crate) fn contingency() -> Example {
     Example { function: "StatisticsContingency", data: [PAIRS, PAIRS_OTHERWISE], ..frequency() }
