@@ -321,7 +321,7 @@ impl Keys {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
+#[cfg(feature = "sim")]
 impl Keys {
     /// Has agreed on this with the owner of `theirs`, as if the exchange of keys were a random function.
     pub(crate) fn plant(&self, theirs: [u8; 32], secret: [u8; 32]) {

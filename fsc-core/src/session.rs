@@ -332,7 +332,7 @@ impl Session {
 
     /// Has the protocol draw its randomness from another seed than the hello: what a coalition can't tell, since the hello is
     /// all that it knows of either.
-    #[cfg(any(test, feature = "sim"))]
+    #[cfg(feature = "sim")]
     pub(crate) fn reseed(&mut self, seed: [u8; 32]) {
         self.seed = Zeroizing::new(seed);
     }
