@@ -180,9 +180,7 @@ pub(super) fn deal_beside(
         trees.for_each(|(group, tree)| hidden.fill_bytes(&mut tree[leaf(*sender.delta, group)]));
     }
     if !sender_is_known {
-        let mut delta = Zeroizing::new([0; 16]);
-        hidden.fill_bytes(delta.as_mut());
-        *sender.delta = u128::from_le_bytes(*delta);
+        sender.delta = draw_delta(hidden);
         for (group, (leaves, tree)) in sender.leaves.iter_mut().zip(receiver.0.iter()).enumerate() {
             *leaves = [1, 2, 3].map(|coefficient| tree[coefficient ^ leaf(*sender.delta, group)]);
         }

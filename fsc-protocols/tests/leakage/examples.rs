@@ -108,15 +108,29 @@ pub(crate) fn kth_element() -> Example {
     }
 }
 
-/// How many numbers there are is not shown either.
+/// Two parties compare by a garbled circuit, which this coalition garbles.
+pub(crate) fn extremes_to_the_garbler() -> Example {
+    Example {
+        coalition: &[0],
+        data: [&["[-2, 7]", "[5, 5.5]"], &["[-2, 7]", "[-1.9375, 6e-300]"]],
+        rests_on: Secret::Transfers,
+        ..minimum_maximum()
+    }
+}
+
+/// How many numbers there are is not shown either. This coalition evaluates the garbled circuit.
 pub(crate) fn median() -> Example {
     Example {
         function: "SecureMedian",
         parameters: "null",
         coalition: &[1],
         data: [&["[1, 100.25, -3]", "[2, -5]"], &["[1]", "[2, -5]"]],
-        rests_on: Secret::Draws,
+        rests_on: Secret::Transfers,
     }
+}
+
+pub(crate) fn median_to_the_garbler() -> Example {
+    Example { coalition: &[0], data: [&["[2, -5]", "[1, 100.25, -3]"], &["[2, -5]", "[1]"]], ..median() }
 }
 
 pub(crate) fn univariate() -> Example {

@@ -6,7 +6,8 @@
 macro_rules! of_every_example {
     ($claim:path) => {
         crate::of_every_example! { $claim:
-            sum minimum_maximum extremes_of_two_parties kth_element median univariate bivariate
+            sum minimum_maximum extremes_of_two_parties extremes_to_the_garbler
+            kth_element median median_to_the_garbler univariate bivariate
             frequency frequency_by_book frequency_with_minimum
             contingency contingency_by_book contingency_with_minimum
             matrix_on_the_left matrix_on_the_right
