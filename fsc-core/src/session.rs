@@ -330,6 +330,13 @@ impl Session {
         session
     }
 
+    /// Has the protocol draw its randomness from another seed than the hello: what a coalition can't tell, since the hello is
+    /// all that it knows of either.
+    #[cfg(feature = "sim")]
+    pub(crate) fn reseed(&mut self, seed: [u8; 32]) {
+        self.seed = Zeroizing::new(seed);
+    }
+
     /// Takes in an envelope, or gives it back if it belongs to another session.
     pub fn handle(&mut self, envelope: Envelope) -> Result<(), NotMine> {
         let Route { topic, from, to, .. } = envelope.route;

@@ -103,20 +103,31 @@ impl World {
     /// A world in which every party runs what was prepared for it, in order of place, at nodes with these keys.
     pub fn new(prepared: Vec<Prepared>, keys: &[Arc<Keys>], seed: u64, faults: Faults) -> Self {
         let parties = prepared.len();
-        let now = Time::START;
         let session = |(me, prepared)| {
             let keys = Arc::clone(&keys[me]);
-            Session::new(Setup { keys, ..setup(me, parties, prepared, seed) }, now)
+            Session::new(Setup { keys, ..setup(me, parties, prepared, seed) }, Time::START)
         };
+        Self::of(prepared.into_iter().enumerate().map(session).collect(), seed, faults)
+    }
+
+    /// A world of these sessions, in order of place; the seed is that of what happens to their mail.
+    pub fn of(sessions: Vec<Session>, seed: u64, faults: Faults) -> Self {
         Self {
-            sessions: prepared.into_iter().enumerate().map(session).collect(),
+            envelopes_of: vec![0; sessions.len()],
+            sessions,
             wire: VecDeque::new(),
-            now,
+            now: Time::START,
             rng: ChaCha20Rng::seed_from_u64(seed),
             faults,
-            envelopes_of: vec![0; parties],
             transcript: Vec::new(),
         }
+    }
+
+    /// Has the party at `place` draw what it keeps to itself from another seed; its hello, and so the run, stays the same.
+    #[must_use]
+    pub fn reseeded(mut self, place: usize, seed: u64) -> Self {
+        self.sessions[place].reseed(seed_for(seed, place, "protocol"));
+        self
     }
 
     /// Runs to the end of all sessions.
@@ -241,6 +252,15 @@ pub fn acquaint<T: Any + Send + Sync>(keys: &[Arc<Keys>], [one, other]: [usize; 
     for ((me, peer), half) in [(one, other), (other, one)].into_iter().zip(halves) {
         let keepsake = Keepsake { id: KeepsakeId([1; 8]), peer: keys[peer].public(), half: Arc::new(half) };
         keys[me].keepsakes().keep(address(peer), keepsake, KeepsakeId::NONE);
+    }
+}
+
+/// Has the simulated nodes `one` and `other` agree on a secret drawn from a seed, as if the exchange of keys were a random
+/// function: whoever has neither's key can't tell, whatever it knows else.
+pub fn agree(keys: &[Arc<Keys>], [one, other]: [usize; 2], seed: u64) {
+    let secret = seed_for(seed, one.min(other) << 16 | one.max(other), "agreement");
+    for (me, peer) in [(one, other), (other, one)] {
+        keys[me].plant(keys[peer].public(), secret);
     }
 }
 

@@ -212,14 +212,25 @@ pub(crate) const fn malformed(party: usize, why: &'static str) -> ProtocolError 
 /// Has simulated nodes know one another as if they had met in an earlier run; without exponentiations, and by their keys alone.
 #[cfg(any(test, feature = "sim"))]
 pub fn acquaint(keys: &[Arc<fsc_core::joining::Keys>]) {
+    acquaint_beside(keys, &(0..keys.len()).collect::<Vec<_>>(), 0);
+}
+
+/// The same, but what the nodes at the places of a `coalition` do not know together comes from a seed: the rest, all that they
+/// kept, is the same for every seed.
+#[cfg(any(test, feature = "sim"))]
+pub fn acquaint_beside(keys: &[Arc<fsc_core::joining::Keys>], coalition: &[usize], seed: u64) {
     use rand::SeedableRng;
     for (other, theirs) in keys.iter().enumerate() {
         for (me, mine) in keys.iter().enumerate().take(other) {
-            let mut seed = blake3::Hasher::new_derive_key("fsc acquaintance of simulated nodes");
-            seed.update(&mine.public()).update(&theirs.public());
-            let mut rng = fsc_core::laws::ChaCha20Rng::from_seed(*seed.finalize().as_bytes());
-            let ((sender, their_receiver), (their_sender, receiver)) =
-                (softspoken::deal(&mut rng), softspoken::deal(&mut rng));
+            let rng = |seed: &[u8]| {
+                let mut hasher = blake3::Hasher::new_derive_key("fsc acquaintance of simulated nodes");
+                hasher.update(&mine.public()).update(&theirs.public()).update(seed);
+                fsc_core::laws::ChaCha20Rng::from_seed(*hasher.finalize().as_bytes())
+            };
+            let (mut known, mut hidden) = (rng(&[]), rng(&seed.to_le_bytes()));
+            let [mine, theirs] = [me, other].map(|place| coalition.contains(&place));
+            let (sender, their_receiver) = softspoken::deal_beside([mine, theirs], &mut known, &mut hidden);
+            let (their_sender, receiver) = softspoken::deal_beside([theirs, mine], &mut known, &mut hidden);
             let halves =
                 [Acquaintance { sender, receiver }, Acquaintance { sender: their_sender, receiver: their_receiver }];
             fsc_core::sim::acquaint(keys, [me, other], halves);

@@ -1,4 +1,5 @@
 //! What clients of a federation do, and patience that ends.
+#![allow(dead_code)] // not every file of tests uses all of it
 
 use std::future::Future;
 use std::sync::Arc;
@@ -78,13 +79,11 @@ impl Task {
     }
 
     /// Calls a method that takes at most one argument.
-    #[allow(dead_code)] // not every file of tests does
     pub(crate) async fn call(&self, method: &str, arguments: Option<(&str, Value)>) -> Option<Representation> {
         soon(self.0.attribute(method).call(arguments.into_iter().collect::<Arguments>()).hold()).await.unwrap()
     }
 
     /// Puts in a piece of data.
-    #[allow(dead_code)]
     pub(crate) async fn input(&self, data: Value) -> Result<(), ApiError> {
         soon(self.0.attribute("input").call([("data", data)]).hold()).await.map(drop)
     }
@@ -97,6 +96,11 @@ impl Task {
         }
     }
 
+    /// How far the task is.
+    pub(crate) async fn progress(&self) -> Value {
+        soon(self.0.attribute("progress").call(()).download()).await.unwrap()
+    }
+
     /// What the task comes to.
     pub(crate) async fn outcome(&self) -> Result<Value, ApiError> {
         eventually(async || self.result().await.transpose()).await
@@ -106,8 +110,7 @@ impl Task {
     pub(crate) async fn waits_for(&self, phase: &str, parties: &[usize]) {
         let parties: Vec<Value> = parties.iter().map(|place| (*place).into()).collect();
         eventually(async || {
-            let chain = self.0.attribute("progress").call(());
-            let progress = soon(chain.download()).await.unwrap();
+            let progress = self.progress().await;
             let there = progress.entry("phase") == Some(&phase.into()) && waiting_for(&progress) == parties;
             there.then_some(())
         })

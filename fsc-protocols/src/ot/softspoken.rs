@@ -162,6 +162,32 @@ pub(super) fn deal_with(delta: u128, rng: &mut impl CryptoRng) -> (SenderSeeds, 
     (SenderSeeds::grow(delta, &chosen, &correction).expect("a correction of that length"), receiver)
 }
 
+/// Halves that fit together, of which a coalition knows the sender's or the receiver's: what that half determines is drawn
+/// from `known`, and what it does not, Δ or the leaves that the sender lacks, from `hidden`.
+#[cfg(any(test, feature = "sim"))]
+pub(super) fn deal_beside(
+    [sender_is_known, receiver_is_known]: [bool; 2],
+    known: &mut impl CryptoRng,
+    hidden: &mut impl CryptoRng,
+) -> (SenderSeeds, ReceiverSeeds) {
+    if !sender_is_known && !receiver_is_known {
+        return deal(hidden);
+    }
+    let (mut sender, mut receiver) = deal(known);
+    let leaf = |delta: u128, group: usize| (delta >> (2 * group) & 3) as usize;
+    if !receiver_is_known {
+        let trees = receiver.0.iter_mut().enumerate();
+        trees.for_each(|(group, tree)| hidden.fill_bytes(&mut tree[leaf(*sender.delta, group)]));
+    }
+    if !sender_is_known {
+        sender.delta = draw_delta(hidden);
+        for (group, (leaves, tree)) in sender.leaves.iter_mut().zip(receiver.0.iter()).enumerate() {
+            *leaves = [1, 2, 3].map(|coefficient| tree[coefficient ^ leaf(*sender.delta, group)]);
+        }
+    }
+    (sender, receiver)
+}
+
 /// A sender and a receiver that fit together, always the same: for tests and benches.
 #[cfg(any(test, feature = "sim"))]
 pub fn pair() -> (Sender, Receiver) {
@@ -433,6 +459,24 @@ mod tests {
             for (x, leaf) in all.iter().enumerate() {
                 assert_eq!(known.contains(leaf), x != missing);
                 assert!(x == missing || known[(x ^ missing) - 1] == *leaf);
+            }
+        }
+    }
+
+    /// Tests of what a coalition can't tell rest on it.
+    #[test]
+    fn a_known_half_does_not_depend_on_what_is_hidden() {
+        for [sender_is_known, receiver_is_known] in [[false, false], [false, true], [true, false], [true, true]] {
+            let halves = [1, 2].map(|hidden| {
+                let [mut known, mut hidden] = [0, hidden].map(ChaCha20Rng::seed_from_u64);
+                deal_beside([sender_is_known, receiver_is_known], &mut known, &mut hidden)
+            });
+            let [(one, from_one), (other, from_other)] = &halves;
+            assert_eq!((one.delta == other.delta, one.leaves == other.leaves), (sender_is_known, sender_is_known));
+            assert_eq!(from_one.0 == from_other.0, receiver_is_known);
+            for (sender, receiver) in &halves {
+                let choices = bits(&mut ChaCha20Rng::seed_from_u64(5), 300);
+                check(&mut sender.start(&[1; 32]), &mut receiver.start(&[1; 32]), &choices);
             }
         }
     }

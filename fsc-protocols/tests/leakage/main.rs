@@ -1,0 +1,41 @@
+//! Attacks that a fake would not withstand, on every function and, as negative controls, on protocols that are broken on
+//! purpose: a claim that no mutant breaks tests nothing.
+#![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
+
+/// Tests a claim on every example of `examples`, by name.
+macro_rules! of_every_example {
+    ($claim:path) => {
+        crate::of_every_example! { $claim:
+            sum minimum_maximum extremes_of_two_parties extremes_to_the_garbler
+            kth_element median median_to_the_garbler univariate bivariate
+            frequency frequency_by_book frequency_with_minimum
+            contingency contingency_by_book contingency_with_minimum
+            matrix_on_the_left matrix_on_the_right
+            regressors dependent_variable columns_of_several
+        }
+    };
+    ($claim:path: $($example:ident)*) => {
+        $(
+            #[test]
+            fn $example() {
+                $claim(&crate::examples::$example());
+            }
+        )*
+
+        /// A function that joins the catalogue is not to be forgotten here.
+        #[test]
+        fn every_function_is_among_them() {
+            let named = [$(crate::examples::$example().function),*];
+            assert!(fsc_protocols::PROTOCOLS.iter().all(|function| named.contains(function)));
+        }
+    };
+}
+pub(crate) use of_every_example;
+
+mod coalition;
+mod controls;
+mod examples;
+mod openings;
+mod reruns;
+mod sums;
+mod suppression;
