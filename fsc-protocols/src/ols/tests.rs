@@ -18,8 +18,15 @@ impl Lawful for StatisticsRegressionOLSVertical {
         let preprocessing = if rng.random_bool(0.7) { Source::Oblivious } else { dealer };
         // So small a condition is told apart from the default one, and stands for columns at two parties.
         let condition = if rng.random_bool(0.5) { SPREAD } else { Params::default_condition() };
-        let details = condition != SPREAD && rng.random_bool(0.5);
-        Params { intercept: rng.random_bool(0.5), details, allow_few_rows: false, condition, preprocessing }
+        let details = rng.random_bool(0.5);
+        Params {
+            intercept: rng.random_bool(0.5),
+            details,
+            allow_few_rows: false,
+            condition,
+            missing: Missing::Error,
+            preprocessing,
+        }
     }
 
     fn inputs(rng: &mut ChaCha20Rng, params: &Params, parties: usize) -> Vec<Local> {
@@ -67,7 +74,7 @@ const SPREAD: u32 = 16;
 /// Whether the columns at the first two parties are as independent as SPREAD asks for.
 fn independent(locals: &[Local]) -> bool {
     let [Some(one), Some(other)] = [&locals[0].qr, &locals[1].qr] else { return true };
-    crate::linear::matrix::dot(&one.q[0], &other.q[0]).abs() < 0.8
+    dot(&one.q[0], &other.q[0]).abs() < 0.8
 }
 
 fn local(columns: &[Vec<f64>], y: Option<&[f64]>, intercept: bool) -> Result<Local, ObjectError> {
@@ -84,6 +91,7 @@ fn params(intercept: bool, details: bool) -> Params {
         details,
         allow_few_rows: false,
         condition: Params::default_condition(),
+        missing: Missing::Error,
         preprocessing: Source::Oblivious,
     }
 }
@@ -166,32 +174,33 @@ fn longley(parties: &[&[usize]]) -> Vec<Local> {
     parties.iter().map(input).collect()
 }
 
+fn assert_certified(result: &Value) {
+    assert_near(&numbers(result, "mle"), &CERTIFIED, 1e-9);
+    assert_near(&numbers(result, "standard_errors"), &CERTIFIED_ERRORS, 1e-9);
+    assert_near(&numbers(result, "r_squared"), &[0.995_479_004_577_296], 1e-12);
+    assert_eq!(result.entry("degrees_of_freedom"), Some(&9.into()));
+}
+
 #[test]
 fn longley_with_columns_at_one_party_is_certified() {
     for parties in
         [&[&[1, 2, 3, 4, 5, 6][..], &[0]][..], &[&[], &[0], &[1, 2, 3, 4, 5, 6]], &[&[], &[0, 1, 2, 3, 4, 5, 6]]]
     {
-        let result = result(&params(true, true), longley(parties)).unwrap();
-        assert_near(&numbers(&result, "mle"), &CERTIFIED, 1e-9);
-        assert_near(&numbers(&result, "standard_errors"), &CERTIFIED_ERRORS, 1e-9);
-        assert_near(&numbers(&result, "r_squared"), &[0.995_479_004_577_296], 1e-12);
-        assert_near(&numbers(&result, "residual_standard_error"), &[304.854_073_561_965], 1e-9);
-        assert_eq!(result.entry("degrees_of_freedom"), Some(&9.into()));
+        assert_certified(&result(&params(true, true), longley(parties)).unwrap());
     }
 }
 
 #[test]
 fn longley_with_columns_at_two_parties_is_certified() {
     for parties in [&[&[1, 2, 3][..], &[0, 4, 5, 6]][..], &[&[0, 1, 2, 3, 4], &[5, 6]]] {
-        let result = result(&params(true, false), longley(parties)).unwrap();
-        assert_near(&numbers(&result, "mle"), &CERTIFIED, 1e-9);
+        assert_certified(&result(&params(true, true), longley(parties)).unwrap());
     }
 }
 
 #[test]
 fn longley_with_columns_at_three_parties_is_certified() {
-    let result = result(&params(true, false), longley(&[&[1, 2], &[0, 3, 4], &[5, 6]])).unwrap();
-    assert_near(&numbers(&result, "mle"), &CERTIFIED, 1e-9);
+    assert_certified(&result(&params(true, true), longley(&[&[1, 2], &[0, 3, 4], &[5, 6]])).unwrap());
+    assert_certified(&result(&params(true, true), longley(&[&[1, 2, 3], &[4, 5, 6], &[0]])).unwrap());
 }
 
 #[test]
@@ -226,32 +235,40 @@ const SMALL: [[i32; 4]; 12] = [
     [451, 31, 676, -75], [577, -994, 866, 653],
 ];
 
-fn small(intercept: bool) -> Vec<Local> {
+/// The three columns at one party, or each of them at another.
+fn small(intercept: bool, spread: bool) -> Vec<Local> {
     let column = |index: usize| SMALL.iter().map(|row| f64::from(row[index])).collect::<Vec<_>>();
     let x = [0, 1, 2].map(column);
-    vec![local(&x, None, intercept).unwrap(), local(&[], Some(&column(3)), intercept).unwrap()]
+    let y = local(&[], Some(&column(3)), intercept).unwrap();
+    let parts = x.chunks(if spread { 1 } else { 3 }).map(|part| local(part, None, intercept).unwrap());
+    parts.chain([y]).collect()
 }
 
 #[test]
 #[allow(clippy::excessive_precision, clippy::unreadable_literal)] // as they were computed
 fn errors_and_probabilities_are_those_of_a_computation_in_sixty_digits() {
-    let without = result(&params(false, true), small(false)).unwrap();
-    assert_near(&numbers(&without, "mle"), &[-0.22714449739041369, -0.053349603012173994, 0.58938321047670179], 1e-13);
-    assert_near(
-        &numbers(&without, "standard_errors"),
-        &[0.27729863408129478, 0.25954757092364327, 0.34804848259178643],
-        1e-13,
-    );
-    assert_near(&numbers(&without, "t"), &[-0.819133127514153, -0.20554845812010701, 1.6933939952497026], 1e-13);
-    assert_near(&numbers(&without, "p"), &[0.43386466250435377, 0.84171768191424624, 0.12462761556988382], 1e-12);
-    assert_near(&numbers(&without, "r_squared"), &[0.29508409510408328], 1e-13);
-    assert_near(&numbers(&without, "residual_standard_error"), &[567.59530160760196], 1e-13);
-    let with = result(&params(true, true), small(true)).unwrap();
-    let errors = [161.83742930674159, 0.27321431467214823, 0.24623515991509765, 0.33067867608289888];
-    let probabilities = [0.19303982849691349, 0.25724632934896473, 0.88254880161448963, 0.096568586176752312];
-    assert_near(&numbers(&with, "standard_errors"), &errors, 1e-13);
-    assert_near(&numbers(&with, "p"), &probabilities, 1e-12);
-    assert_near(&numbers(&with, "r_squared"), &[0.38311356805700218], 1e-13);
+    for spread in [false, true] {
+        let without = result(&params(false, true), small(false, spread)).unwrap();
+        assert_near(
+            &numbers(&without, "mle"),
+            &[-0.22714449739041369, -0.053349603012173994, 0.58938321047670179],
+            1e-13,
+        );
+        assert_near(
+            &numbers(&without, "standard_errors"),
+            &[0.27729863408129478, 0.25954757092364327, 0.34804848259178643],
+            1e-13,
+        );
+        assert_near(&numbers(&without, "t"), &[-0.819133127514153, -0.20554845812010701, 1.6933939952497026], 1e-13);
+        assert_near(&numbers(&without, "p"), &[0.43386466250435377, 0.84171768191424624, 0.12462761556988382], 1e-12);
+        assert_near(&numbers(&without, "r_squared"), &[0.29508409510408328], 1e-13);
+        let with = result(&params(true, true), small(true, spread)).unwrap();
+        let errors = [161.83742930674159, 0.27321431467214823, 0.24623515991509765, 0.33067867608289888];
+        let probabilities = [0.19303982849691349, 0.25724632934896473, 0.88254880161448963, 0.096568586176752312];
+        assert_near(&numbers(&with, "standard_errors"), &errors, 1e-13);
+        assert_near(&numbers(&with, "p"), &probabilities, 1e-12);
+        assert_near(&numbers(&with, "r_squared"), &[0.38311356805700218], 1e-13);
+    }
 }
 
 #[test]
@@ -281,8 +298,6 @@ fn all_parties_learn_why_there_is_no_result() {
             assert!(error.contains(expected), "{error}");
         }
     }
-    let spread = vec![x(&[two]), x(&wide[..1]), y()];
-    assert!(result(&params(false, true), spread).expect_err("details").contains("details need all columns"));
 }
 
 /// As the reference has it: ten rows, ten columns, and no parameters.
@@ -304,6 +319,8 @@ fn without_parameters_few_rows_are_accepted_with_a_warning() {
         ("[[[1], [1]]]", r#"{"intercept": true}"#, "column 0 depends linearly"),
         ("[[[1], [2]], [1, 2, 3]]", "null", "equally many rows"),
         ("[[[1], [null]]]", "null", "null at row 1, column 0"),
+        ("[[[1], [2]], [3, null]]", r#"{"missing": "error"}"#, "null at row 1, column 0"),
+        ("[[[1], [null]]]", r#"{"missing": "omit"}"#, "leave out incomplete rows at all parties"),
         ("[]", r#"{"condition": 0}"#, "condition must be from 1"),
         ("[]", r#"{"interzept": true}"#, "expected one of: intercept"),
     ] {
