@@ -4,7 +4,7 @@
 //! Q_j, which party j alone learns its block of, β_j = R_j^-1·g_j, and that is published.
 //!
 //! * Columns at one party, y at another: g = Q'y, one product ([`linear::product`](crate::linear::product)), opened to the owner
-//!   of the columns. It learns no more than from β, since Q'y = Rβ.
+//!   of the columns. It learns no more than from β, since Q'y = Rβ. For details it is told y'y, which follows from these.
 //! * Columns at several parties, y at any: [`linear::solve`](crate::linear::solve).
 //!
 //! The data of a party is a list of what it has: `[X]`, `[y]`, `[X, y]`, or `[]` or null for nothing; X is a list of rows, y a list
@@ -13,32 +13,46 @@
 //!
 //! `parameters`:
 //! * `intercept`: whether a column of ones, which nobody gives, comes first. Columns are centred then by their owners. Default false.
-//! * `details`: whether standard errors, t, two-sided p and R² are returned, too, with n − p degrees of freedom; R² is of centred numbers with an
-//!   intercept, uncentred without, as in R. Columns must be at one party. Default false.
+//! * `details`: whether `standard_errors`, `t`, two-sided `p` and `r_squared` are returned, too, with n − p degrees of freedom; R² is
+//!   of centred numbers with an intercept, uncentred without, as in R. Standard errors and R² are opened, the rest follows; the
+//!   standard error of the residuals does not, and is not returned. With an intercept and columns at several parties, means must be below 2^20 · √n times the
+//!   spread. Default false.
 //! * `allow_few_rows`: whether there may be fewer than five rows more than coefficients. Then β nearly or entirely gives y away to who
 //!   has the columns. Default false; but with no parameters at all, as the reference has it, true, and `notes` warns.
-//! * `condition`: up to which condition columns of different parties may depend on one another, 10^6 by default and 2^20 at most: the
-//!   reciprocal of the smallest eigenvalue of the matrix of blocks Q_i'Q_j.
+//! * `condition`: up to which condition c columns of different parties may depend on one another, 10^6 by default and 2^20 at most: the
+//!   reciprocal of the smallest eigenvalue of the matrix of blocks Q_i'Q_j. What is beyond 2c is refused.
+//! * `missing`: `"error"`, the default: null is an error that names row and column. It cannot be `"omit"`: an incomplete row would have
+//!   to be left out at all parties, which would tell them which rows are incomplete. Parties that may know that leave them out
+//!   themselves, at the same positions.
 //! * `preprocessing`: `{"dealer": place}` for a dealer whom all trust, instead of oblivious transfer.
 //!
-//! The error of g is about 2^-54 times the condition times the length of y; that of R_j^-1 is that of floats.
+//! The error of g, and of the variances and R² that errors are made of, is about 2^-60 times the condition times the length of y; that of
+//! bases, R_j^-1 and y'y is that of floats. Standard errors are relative to what is unexplained: where that is a part of 10^-6,
+//! they are exact to 10^-9 or so.
 //!
 //! # Security
 //!
 //! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party, but with a dealer, whom all others trust. Masks of numbers
-//! that are opened on the way hide them statistically, at distance 2^-40 each.
+//! that are opened on the way hide them statistically: all of them together, in a run, at distance 2^-40.
 //!
 //! # Leakage
 //!
 //! The number of rows and of each party's columns, who has y, and the power of two next to the length of y (centred, with an
-//! intercept). Beyond the output: with columns at several parties, the last bits of g, as far as they are rounding, depend on all data; how
-//! nearly columns of different parties depend on one another, if that is refused, or within a factor of ten of being refused.
+//! intercept). Beyond the output, with columns at several parties: the last bits of what is opened to a party of its own
+//! coefficients and their errors, as far as they are rounding, depend on all data; and one bit, that a computation was refused because
+//! columns of different parties are too nearly dependent.
 //!
 //! # Wire
 //!
-//! Columns at one party: three messages one after the other, between the two owners: choices, corrections with a share, and the
-//! coefficients. Columns at several: 2 rounds, then about 30 openings of k(k + 3)/2 elements of 32 bytes for k columns, one more each for the
-//! condition, g and β. Before the openings, oblivious transfer of about (k + 1)²·k·4 KiB for each of them and each pair.
+//! Columns at one party: three messages one after the other, between the two owners: choices, corrections with a share (and y'y), and the
+//! coefficients.
+//!
+//! Columns at several: with s steps, 17 for two parties and the default condition, s + 1 openings of k(k + 1)/2 + k·m elements of 32 bytes
+//! for k columns, m being 1, with details k + 1, with these and an intercept k + 2; details take two more, of k + 1 or k + 2 elements. What is
+//! opened in the end takes 16 bytes each. The one bit takes a circuit, most of it beside the first openings, and 6 rounds. That is 28 rounds for
+//! two parties, and 30 with details. Before the openings, in batches of 64 MiB, 2 rounds each (more where a product takes several
+//! windows): oblivious transfer of about 3.7·k²·(k + 2m) KiB for each step and each pair, and 2 KiB for each row and each pair of columns
+//! of two parties, y among them.
 //!
 //! # Differences from the reference
 //!
@@ -160,10 +174,11 @@ impl Protocol for StatisticsRegressionOLSVertical {
             "the number of rows and of each party's columns, and who has the dependent variable",
             "the power of two next to the length of the dependent variable",
             "with hardly more rows than columns, the dependent variable follows from the coefficients",
-            "with columns at several parties: the last bits of a party's own coefficients before it publishes them, and how nearly \
-             columns of different parties depend on one another, if that is refused or nearly so",
+            "with columns at several parties: the last bits of a party's own coefficients and variances before it publishes them, and one \
+             bit, whether columns of different parties are too nearly dependent",
         ],
-        paper: "Catrina and Saxena, Secure computation with fixed-point numbers, FC 2010; products: Gilboa, CRYPTO 1999",
+        paper: "Pan and Schreiber, SIAM J. Sci. Stat. Comput. 12, 1991: the iteration; Catrina and Saxena, Secure computation with \
+                fixed-point numbers, FC 2010; products: Gilboa, CRYPTO 1999",
     };
 
     type Params = Params;
@@ -557,7 +572,7 @@ impl Plan {
         Details {
             samples: self.system.rows,
             degrees_of_freedom: freedom,
-            r_squared: (unexplained < NOTHING_TO_EXPLAIN / 2.0 + 0.5).then(|| 1.0 - unexplained.clamp(0.0, 1.0)),
+            r_squared: (unexplained < NOTHING_TO_EXPLAIN - 0.5).then(|| 1.0 - unexplained.clamp(0.0, 1.0)),
             standard_errors,
             t,
             p,

@@ -45,25 +45,27 @@
 //! are public but for terms of one party each: these, too, are made ahead. It takes two more openings under masks.
 
 use std::future::Future;
-use std::ops::Range;
 use std::pin::pin;
 use std::task::Poll;
 
 use fsc_core::party::Party;
 use fsc_core::protocol::{Cost, ProtocolError};
 
-use super::product::{self, Factor, Product, zeros};
-use super::scaling;
-use crate::algebra::ring::{self, Ring, U256};
+use super::product;
+use crate::algebra::ring::U256;
 use crate::preprocessing::Source;
-use crate::sharing::additive::Additive;
 
 pub mod condition;
 pub mod masked;
+mod panel;
+mod products;
+mod run;
 pub mod schedule;
 
 use condition::Condition;
-use masked::{Masked, Masks, Rounding, power_of_two};
+use masked::{Masked, Masks, Rounding};
+pub use panel::Panel;
+use run::Run;
 use schedule::{SCALE, Schedule};
 
 /// f, the bits behind the point.
@@ -77,9 +79,6 @@ const ENTRY: u32 = 62;
 
 /// |u_j| is below 2^MEANS.
 const MEANS: u32 = 20;
-
-/// How many bytes come back for products that are made at the same time, if a single one does not take more.
-const BATCH: usize = 1 << 26;
 
 /// S/T where y is zero, which no part of a whole is.
 pub const NOTHING_TO_EXPLAIN: f64 = 2.0;
@@ -123,25 +122,6 @@ pub struct Block {
     pub start: usize,
     /// How many columns it has.
     pub columns: usize,
-}
-
-/// What one party knows.
-pub struct Panel<'a> {
-    /// Q_j, column by column; empty for a party without columns.
-    pub q: &'a [Vec<f64>],
-    /// y, of length 1 at most, at its owner.
-    pub y: Option<&'a [f64]>,
-    /// The rows of R_j^-1, of length 1, for errors.
-    pub directions: Vec<Vec<f64>>,
-    /// u_j, for the error of an intercept.
-    pub means: Vec<f64>,
-}
-
-impl Panel<'_> {
-    /// Whether the means are so small that the error of an intercept can be computed.
-    pub fn fits(&self) -> bool {
-        super::matrix::norm(&self.means) < 2_f64.powi(MEANS as i32)
-    }
 }
 
 /// What one party learns.
@@ -216,7 +196,7 @@ impl System {
             rest.bytes += 16 * (parties as u64 - 1) * self.opened_to_all() as u64;
         }
         rest.rounds += 1;
-        making + rest
+        product::then(self.source, me, &batches[0], making, rest)
     }
 
     /// The rounds of two parties that alternate, with `further` exchanges after [`System::solve`]. Where one of them answers more
@@ -321,11 +301,6 @@ impl System {
         self.blocks.iter().copied().find(|block| block.place == place)
     }
 
-    /// The columns that a party has for products with others': its basis, and then y.
-    fn width(&self, place: usize) -> usize {
-        self.block(place).map_or(0, |block| block.columns) + usize::from(place == self.owner)
-    }
-
     /// How many numbers are opened to the owner of a block at the end, and how many to all.
     fn opened_to(&self, block: &Block) -> usize {
         block.columns * if self.errors == Errors::None { 1 } else { 2 }
@@ -337,156 +312,6 @@ impl System {
             Errors::Columns => 1,
             Errors::Intercept => 2,
         }
-    }
-
-    /// All parties with each other, both ways.
-    fn pairs(&self) -> impl Iterator<Item = [usize; 2]> {
-        let with_others = |one: &usize| {
-            let one = *one;
-            self.among.iter().filter(move |other| **other != one).map(move |other| [one, *other])
-        };
-        self.among.iter().flat_map(with_others)
-    }
-
-    /// The products of panels: the narrower one is on the left, since it costs by the bit.
-    fn products_of_entries(&self) -> Vec<Product> {
-        let pairs = self.pairs().filter(|[one, other]| one < other && self.width(*one) * self.width(*other) > 0);
-        let product = |[one, other]: [usize; 2]| {
-            let [left, right] = if self.width(one) <= self.width(other) { [one, other] } else { [other, one] };
-            let (rows, columns) = (self.width(left), self.width(right));
-            Product { left, right, rows, inner: self.rows, columns, bits: ENTRY + 2 }
-        };
-        pairs.map(product).collect()
-    }
-
-    /// The products of a step: E of one party with R of another one, and with its E where that is to the right.
-    fn products_of_step(&self) -> Vec<Product> {
-        let k = self.columns();
-        let bits = self.term_bits(Rounding { shift: 0, limit: FRACTION + 1 });
-        let product = |[left, right]: [usize; 2]| {
-            let columns = self.sides() + if left < right { k } else { 0 };
-            Product { left, right, rows: k, inner: k, columns, bits }
-        };
-        self.pairs().map(product).collect()
-    }
-
-    /// The products for v and w, of a party's own forms with what others have of its rows of R.
-    fn products_of_forms(&self) -> Vec<Product> {
-        let with_mean = usize::from(self.errors == Errors::Intercept);
-        let pairs = self.pairs().filter_map(|[left, right]| Some((self.block(left)?, right)));
-        let product = |(block, right): (Block, usize)| Product {
-            left: block.place,
-            right,
-            rows: block.columns + with_mean,
-            inner: block.columns * (block.columns + with_mean),
-            columns: 1,
-            bits: ENTRY + 2 + MEANS,
-        };
-        pairs.map(product).collect()
-    }
-
-    /// The products for S, of r with g.
-    fn products_of_fit(&self) -> Vec<Product> {
-        let bits = self.term_bits(Rounding { shift: 0, limit: FRACTION + 1 });
-        let product =
-            |[left, right]: [usize; 2]| Product { left, right, rows: 1, inner: self.columns(), columns: 1, bits };
-        self.pairs().map(product).collect()
-    }
-
-    /// The products of S with v and w.
-    fn products_of_variances(&self) -> Vec<Product> {
-        let bits = self.term_bits(Rounding { shift: 0, limit: FRACTION + 2 });
-        let columns = self.columns() + usize::from(self.errors == Errors::Intercept);
-        self.pairs().map(|[left, right]| Product { left, right, rows: 1, inner: 1, columns, bits }).collect()
-    }
-
-    /// The products of 1/T with S.
-    fn products_of_part(&self) -> Vec<Product> {
-        let pairs = self.pairs().filter(|[left, _]| *left == self.owner);
-        pairs.map(|[left, right]| Product { left, right, rows: 1, inner: 1, columns: 1, bits: ENTRY + 4 }).collect()
-    }
-
-    /// All products, in the order in which they are used.
-    fn products(&self) -> Vec<Product> {
-        let mut products = self.products_of_entries();
-        (0..self.schedule().steps()).for_each(|_| products.extend(self.products_of_step()));
-        if self.errors != Errors::None {
-            products.extend(self.products_of_forms());
-            products.extend(self.products_of_fit());
-            products.extend(self.products_of_variances());
-            products.extend(self.products_of_part());
-        }
-        products
-    }
-
-    /// Which are made at the same time.
-    fn batches(&self) -> Vec<Vec<Product>> {
-        let mut batches: Vec<Vec<Product>> = Vec::new();
-        let mut bytes = usize::MAX;
-        for product in self.products() {
-            let answer = product.rows * product.inner * product.bits as usize * product.columns * U256::WIDTH;
-            bytes = bytes.saturating_add(answer);
-            match batches.last_mut() {
-                Some(batch) if bytes <= BATCH => batch.push(product),
-                _ => {
-                    batches.push(vec![product]);
-                    bytes = answer;
-                }
-            }
-        }
-        batches
-    }
-
-    /// My factors of all products.
-    fn factors(&self, me: usize, panel: &Panel<'_>, masks: &[Masks]) -> Vec<Factor<U256>> {
-        let steps = self.schedule().steps();
-        let terms: Vec<Vec<U256>> = masks.iter().map(Masks::terms).collect();
-        let mut factors = Vec::new();
-        let mut add = |products: Vec<Product>, left: &dyn Fn() -> Vec<i128>, right: &dyn Fn(&Product) -> Vec<U256>| {
-            factors.extend(products.into_iter().map(|product| match me {
-                _ if me == product.left => Factor::Left(left()),
-                _ if me == product.right => Factor::Right(right(&product)),
-                _ => Factor::Neither,
-            }));
-        };
-        let of_e = |terms: &[U256]| self.e(&integers(terms));
-        add(self.products_of_entries(), &|| panel.rows(), &|_| panel.columns());
-        for terms in &terms[..steps] {
-            add(self.products_of_step(), &|| of_e(terms), &|product| {
-                if product.left < me { self.e_and_r(terms) } else { terms[self.triangle()..].to_vec() }
-            });
-        }
-        if self.errors != Errors::None {
-            let [forms, begun, done] = [&terms[steps + 1], &terms[0], &terms[steps]];
-            let s = forms.len() - 1;
-            add(self.products_of_forms(), &|| panel.forms(self.errors), &|product| {
-                self.block(product.left).map(|block| self.rows_of_inverse(done, &block)).unwrap_or_default()
-            });
-            add(self.products_of_fit(), &|| integers(&self.side(begun, 0)), &|_| self.side(done, 0));
-            add(self.products_of_variances(), &|| integers(&forms[s..]), &|_| forms[..s].to_vec());
-            add(self.products_of_part(), &|| vec![panel.reciprocal()], &|_| forms[s..].to_vec());
-        }
-        factors
-    }
-
-    /// My shares of all products, in their order; nothing but zeros of those that I have no part in.
-    async fn multiply_in_pairs(
-        &self,
-        party: &mut Party,
-        panel: &Panel<'_>,
-        masks: &[Masks],
-    ) -> Result<Vec<Vec<U256>>, ProtocolError> {
-        let mut factors = self.factors(party.me(), panel, masks).into_iter();
-        let mut all = Vec::new();
-        for batch in self.batches() {
-            let tasks = batch.iter().copied().zip(factors.by_ref()).collect();
-            let shares = product::products(party, self.source, tasks).await?.into_iter().zip(batch);
-            let or_zeros = |(share, product): (Option<Vec<U256>>, Product)| {
-                share.unwrap_or_else(|| vec![U256::ZERO; product.rows * product.columns])
-            };
-            all.extend(shares.map(or_zeros));
-        }
-        Ok(all)
     }
 
     /// The number among all of a column of a party's panel; none for y.
@@ -516,309 +341,6 @@ impl System {
         let rows = state[self.triangle()..].chunks(self.sides()).skip(block.start).take(block.columns);
         let own = 1 + block.start..1 + block.start + block.columns;
         rows.flat_map(|row| [&row[own.clone()], &row[1 + self.columns()..]].concat()).collect()
-    }
-}
-
-/// One party's evaluation.
-struct Run<'a> {
-    system: &'a System,
-    panel: &'a Panel<'a>,
-    masks: Vec<Masks>,
-    /// My shares of products that are still to be used.
-    products: std::vec::IntoIter<Vec<U256>>,
-    /// Whether I take part.
-    member: bool,
-    /// Whether I am the first of those who do.
-    first: bool,
-}
-
-impl Run<'_> {
-    /// E and R, before the first step, and when E is to be looked at; nothing at a party that has no part in it.
-    async fn iterate(&mut self, party: &mut Party) -> Result<(Masked, Masked), ProtocolError> {
-        if !self.member {
-            return Ok(<(Masked, Masked)>::default());
-        }
-        let share = self.begin(party);
-        let begun = self.round(party, 0, share).await?;
-        let mut state = begun.clone();
-        for step in 0..self.system.schedule().steps_before_check() {
-            state = self.step(party, &state, step).await?;
-        }
-        Ok((begun, state))
-    }
-
-    /// My share of E and R before the first step, with 2·ENTRY + halvings bits behind the point.
-    fn begin(&mut self, party: &Party) -> Vec<U256> {
-        let system = self.system;
-        let (k, sides, triangle) = (system.columns(), system.sides(), system.triangle());
-        let unit = power_of_two(2 * ENTRY);
-        let mut share = vec![U256::ZERO; triangle + k * sides];
-        if self.first {
-            // (1 − α)·I and α·I, which are public.
-            for row in 0..k {
-                share[in_triangle(k, row, row)] = U256::of((1 << system.halvings()) - 1).times(unit);
-                if system.errors != Errors::None {
-                    share[triangle + row * sides + 1 + row] = unit;
-                }
-            }
-        }
-        if let Some(block) = system.block(party.me()) {
-            for (row, column) in self.panel.q.iter().enumerate() {
-                let place = triangle + (block.start + row) * sides;
-                if let Some(y) = self.panel.y {
-                    let known = scaling::integers(&[super::matrix::dot(column, y)], 2 * ENTRY as i32);
-                    share[place] = U256::of(known[0]);
-                }
-                if system.errors == Errors::Intercept {
-                    let mean = scaling::integers(&[self.panel.means[row]], ENTRY as i32);
-                    share[place + sides - 1] = U256::of(mean[0]).times(power_of_two(ENTRY));
-                }
-            }
-        }
-        for product in system.products_of_entries() {
-            for (index, entry) in self.next_product().into_iter().enumerate() {
-                let row = system.column_of(product.left, index / product.columns);
-                let column = system.column_of(product.right, index % product.columns);
-                match (row, column) {
-                    (Some(row), Some(column)) => share[in_triangle(k, row, column)] = entry.negated(),
-                    (Some(row), None) | (None, Some(row)) => share[triangle + row * sides] = entry,
-                    (None, None) => {}
-                }
-            }
-        }
-        share
-    }
-
-    /// E and R after one more step.
-    async fn step(&mut self, party: &mut Party, state: &Masked, step: usize) -> Result<Masked, ProtocolError> {
-        if !self.member {
-            return Ok(Masked::default());
-        }
-        let system = self.system;
-        let (k, sides) = (system.columns(), system.sides());
-        let width = k + sides;
-        let mut product =
-            state.map(|state| system.e(state)).times(&state.map(|state| system.e_and_r(state)), k, width, self.first);
-        for [left, right] in system.pairs() {
-            let terms = self.next_product();
-            for (index, term) in terms.into_iter().enumerate() {
-                if left > right {
-                    let sum = &mut product[index / sides * width + k + index % sides];
-                    *sum = sum.plus(term);
-                    continue;
-                }
-                let (row, column) = (index / width, index % width);
-                // E_i·E_j and, of the other way, its transpose.
-                let places = [Some((row, column)), (column < k).then_some((column, row))];
-                for (row, column) in places.into_iter().flatten() {
-                    product[row * width + column] = product[row * width + column].plus(term);
-                }
-            }
-        }
-        let scale = U256::of(i128::from(system.schedule().scales[step]));
-        let r = state.part(system.triangle()..state.mine.len()).share(self.first);
-        let mut share: Vec<U256> =
-            (0..k).flat_map(|row| product[row * width + row..row * width + k].to_vec()).collect();
-        let er = (0..k).flat_map(|row| product[row * width + k..(row + 1) * width].to_vec());
-        share.extend(er.zip(r).map(|(er, r)| er.plus(r.times(power_of_two(FRACTION)))));
-        share.iter_mut().for_each(|number| *number = number.times(scale));
-        if self.first {
-            let excess = scale.minus(power_of_two(SCALE)).times(power_of_two(2 * FRACTION));
-            (0..k).map(|row| in_triangle(k, row, row)).for_each(|place| share[place] = share[place].minus(excess));
-        }
-        self.round(party, step + 1, share).await
-    }
-
-    /// My term of the trace of E; what is public belongs to the first party's.
-    fn trace(&self, state: &Masked) -> U256 {
-        if !self.member {
-            return U256::ZERO;
-        }
-        let k = self.system.columns();
-        let share = state.part(0..self.system.triangle()).share(self.first);
-        (0..k).fold(U256::ZERO, |sum, row| sum.plus(share[in_triangle(k, row, row)]))
-    }
-
-    /// v·S of all columns, w·S if there is an intercept, and S/T.
-    async fn errors(&mut self, party: &mut Party, begun: &Masked, done: &Masked) -> Result<Masked, ProtocolError> {
-        if !self.member {
-            return Ok(Masked::default());
-        }
-        let opening = self.masks.len() - 2;
-        let mut share = self.forms(party, done);
-        share.push(self.unexplained(begun, done));
-        let forms = self.round(party, opening, share).await?;
-        let (s, count) = (forms.part(forms.mine.len() - 1..forms.mine.len()), forms.mine.len() - 1);
-        let mut share = s.times(&forms.part(0..count), 1, count, self.first);
-        for _ in self.system.products_of_variances() {
-            ring::add_assign(&mut share, &self.next_product());
-        }
-        share.push(self.part_of_whole(&s));
-        self.round(party, opening + 1, share).await
-    }
-
-    /// My share of v and w, with FRACTION + ENTRY bits behind the point.
-    fn forms(&mut self, party: &Party, done: &Masked) -> Vec<U256> {
-        let system = self.system;
-        let with_mean = usize::from(system.errors == Errors::Intercept);
-        let mut share = vec![U256::ZERO; system.columns() + with_mean];
-        let mut add = |block: &Block, values: Vec<U256>| {
-            // The form in the means is the last one, and a term of w.
-            let places = (block.start..block.start + block.columns).chain([system.columns()]);
-            places.zip(values).for_each(|(place, value)| share[place] = share[place].plus(value));
-        };
-        if let Some(block) = system.block(party.me()) {
-            let forms: Vec<U256> = self.panel.forms(system.errors).into_iter().map(U256::of).collect();
-            let numbers = done.map(|state| system.rows_of_inverse(state, &block)).share(true);
-            add(&block, product::multiply(&forms, &numbers, numbers.len(), 1));
-        }
-        for product in system.products_of_forms() {
-            let values = self.next_product();
-            system.block(product.left).into_iter().for_each(|block| add(&block, values.clone()));
-        }
-        if self.first && with_mean == 1 {
-            let mean = scaling::integers(&[1.0 / system.rows as f64], (FRACTION + ENTRY) as i32);
-            share[system.columns()] = share[system.columns()].plus(U256::of(mean[0]));
-        }
-        share
-    }
-
-    /// My share of S, with 2·FRACTION bits behind the point.
-    fn unexplained(&mut self, begun: &Masked, done: &Masked) -> U256 {
-        let system = self.system;
-        let [r, g] = [begun, done].map(|state| state.map(|state| system.side(state, 0)));
-        let mut fit = r.times(&g, system.columns(), 1, self.first)[0];
-        for _ in system.products_of_fit() {
-            fit = self.next_product().into_iter().fold(fit, Ring::plus);
-        }
-        // What is there of r is α·r.
-        let whole = scaling::integers(&[self.panel.square()], 2 * FRACTION as i32);
-        U256::of(whole[0]).minus(fit.times(power_of_two(system.halvings())))
-    }
-
-    /// My share of S/T, with FRACTION + ENTRY bits behind the point.
-    fn part_of_whole(&mut self, s: &Masked) -> U256 {
-        let mut share = U256::ZERO;
-        if self.panel.y.is_some() {
-            share = s.share(true)[0].times(U256::of(self.panel.reciprocal()));
-            if self.panel.square() == 0.0 {
-                share = U256::of(NOTHING_TO_EXPLAIN as i128).times(power_of_two(FRACTION + ENTRY));
-            }
-        }
-        for _ in self.system.products_of_part() {
-            share = self.next_product().into_iter().fold(share, Ring::plus);
-        }
-        share
-    }
-
-    /// Opens to each party its block of g, and its variances; to all, what is the same for all.
-    async fn open(&self, party: &mut Party, state: &Masked, errors: &Masked) -> Result<Solution, ProtocolError> {
-        let system = self.system;
-        let k = system.columns();
-        let everybody: Vec<usize> = (0..party.parties()).collect();
-        let g = state.map(|state| if self.member { system.side(state, 0) } else { Vec::new() });
-        let mut tasks: Vec<(Party, Masked, Vec<usize>, usize)> = Vec::new();
-        let part =
-            |numbers: &Masked, range: Range<usize>| if self.member { numbers.part(range) } else { Masked::default() };
-        for block in &system.blocks {
-            let range = block.start..block.start + block.columns;
-            let mut numbers = part(&g, range.clone());
-            if system.errors != Errors::None {
-                numbers.append(part(errors, range));
-            }
-            tasks.push((party.fork("block"), numbers, vec![block.place], system.opened_to(block)));
-        }
-        if system.opened_to_all() > 0 {
-            let numbers = part(errors, k..k + system.opened_to_all());
-            tasks.push((party.fork("whole"), numbers, everybody, system.opened_to_all()));
-        }
-        let mut solution = Solution::default();
-        let openings =
-            tasks.iter_mut().map(|(party, numbers, readers, count)| self.reveal(party, numbers, readers, *count));
-        let opened: Vec<Option<Vec<f64>>> = product::together(openings).await.into_iter().collect::<Result<_, _>>()?;
-        let mut opened = opened.into_iter();
-        for (block, numbers) in system.blocks.iter().zip(opened.by_ref()) {
-            if let Some(mut numbers) = numbers {
-                solution.variances = numbers.split_off(block.columns);
-                solution.g = numbers;
-            }
-        }
-        let mut whole = opened.flatten().flatten();
-        if system.errors == Errors::Intercept {
-            solution.intercept = whole.next();
-        }
-        solution.unexplained = whole.next();
-        Ok(solution)
-    }
-
-    /// Opens numbers of FRACTION bits behind the point, which fit into 128 bits, to some.
-    async fn reveal(
-        &self,
-        party: &mut Party,
-        numbers: &Masked,
-        readers: &[usize],
-        count: usize,
-    ) -> Result<Option<Vec<f64>>, ProtocolError> {
-        let mut share = zeros::<u128>(party, &self.system.among, count);
-        let first = numbers.share(self.first);
-        share.iter_mut().zip(first).for_each(|(sum, number)| *sum = sum.wrapping_add(low_half(number)));
-        let opened = party.reveal(Additive::new(share), &self.system.among, readers).await?;
-        Ok(opened.map(|sums| sums.into_iter().map(|sum| sum.to_f64(FRACTION as i32)).collect()))
-    }
-
-    async fn round(&self, party: &mut Party, opening: usize, share: Vec<U256>) -> Result<Masked, ProtocolError> {
-        self.masks[opening].round(party, &self.system.among, share).await
-    }
-
-    fn next_product(&mut self) -> Vec<U256> {
-        self.products.next().expect("as many products as are used")
-    }
-}
-
-impl Panel<'_> {
-    fn vectors(&self) -> Vec<Vec<i128>> {
-        let vectors = self.q.iter().map(Vec::as_slice).chain(self.y);
-        vectors.map(|vector| scaling::integers(vector, ENTRY as i32)).collect()
-    }
-
-    /// The transposed panel, row by row.
-    fn rows(&self) -> Vec<i128> {
-        self.vectors().concat()
-    }
-
-    /// The panel, row by row.
-    fn columns(&self) -> Vec<U256> {
-        let vectors = self.vectors();
-        let rows = vectors.first().map_or(0, Vec::len);
-        (0..rows).flat_map(|row| vectors.iter().map(move |vector| U256::of(vector[row]))).collect()
-    }
-
-    /// My forms in my rows of (N | Nu), row by row, with ENTRY bits behind the point: ρρ' for each of my columns, and u_j.
-    fn forms(&self, errors: Errors) -> Vec<i128> {
-        let mean = (errors == Errors::Intercept).then_some(0);
-        let mut forms = Vec::new();
-        for direction in &self.directions {
-            let direction = scaling::integers(direction, ENTRY as i32);
-            let row = |a: i128| direction.iter().map(move |b| (a * b) >> ENTRY).chain(mean);
-            forms.extend(direction.iter().copied().flat_map(row));
-        }
-        if errors == Errors::Intercept {
-            for number in scaling::integers(&self.means, ENTRY as i32) {
-                forms.extend(std::iter::repeat_n(0, self.directions.len()).chain([number]));
-            }
-        }
-        forms
-    }
-
-    /// T; zero if I do not have y.
-    fn square(&self) -> f64 {
-        self.y.map_or(0.0, |y| super::matrix::dot(y, y))
-    }
-
-    /// 1/T, which is 4 at most, with ENTRY bits behind the point; zero for none.
-    fn reciprocal(&self) -> i128 {
-        let square = self.square();
-        if square > 0.0 { scaling::integers(&[1.0 / square], ENTRY as i32)[0] } else { 0 }
     }
 }
 
@@ -855,10 +377,6 @@ async fn both<A, B>(
 fn in_triangle(k: usize, row: usize, column: usize) -> usize {
     let (row, column) = (row.min(column), row.max(column));
     row * (2 * k - row + 1) / 2 + column - row
-}
-
-fn integers(numbers: &[U256]) -> Vec<i128> {
-    numbers.iter().map(|number| low_half(*number).cast_signed()).collect()
 }
 
 fn low_half(number: U256) -> u128 {

@@ -339,9 +339,152 @@ fn transcripts_of_permuted_rows_are_indistinguishable() {
         let y = permuted([1.0, 0.5, 0.0, 0.25, 0.0, 0.0, 0.0, 0.0]);
         [local(&[a], Some(&y), false).unwrap(), local(&[b], None, false).unwrap()]
     };
-    let params = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, false) };
+    let params = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, true) };
     let (one, other) = (inputs([0, 1, 2, 3, 4, 5, 6, 7]), inputs([7, 6, 5, 4, 3, 2, 1, 0]));
     laws::transcripts_are_indistinguishable::<StatisticsRegressionOLSVertical>(&params, &one, &other).unwrap();
+}
+
+/// One column at each of two parties, and the cosine of their angle; y is orthogonal to both.
+fn at_an_angle(cosine: f64) -> Vec<Local> {
+    let column = |one: f64, two: f64, three: f64| vec![one, two, three, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let y = column(0.0, 0.0, 1.0);
+    vec![
+        local(&[column(1.0, 0.0, 0.0)], Some(&y), false).unwrap(),
+        local(&[column(cosine, (1.0 - cosine * cosine).sqrt(), 0.0)], None, false).unwrap(),
+    ]
+}
+
+#[test]
+fn columns_are_accepted_up_to_the_condition_and_refused_beyond_twice() {
+    let params = Params { condition: 16, ..params(false, true) };
+    for (eigenvalue, accepted) in [(1.0, true), (0.5, true), (1.0 / 16.0, true), (1.0 / 33.0, false), (1e-9, false)] {
+        let result = result(&params, at_an_angle(1.0 - eigenvalue));
+        assert_eq!(result.is_ok(), accepted, "{eigenvalue}: {result:?}");
+    }
+}
+
+/// How nearly columns depend on one another is nobody's business, where it is too nearly: a noised trace would tell.
+#[test]
+fn transcripts_of_refused_columns_are_indistinguishable() {
+    let params = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, false) };
+    let [one, other] = [0.8, 0.9999].map(at_an_angle);
+    laws::transcripts_are_indistinguishable::<StatisticsRegressionOLSVertical>(&params, &one, &other).unwrap();
+}
+
+/// What is opened besides masked numbers and the bit, as a protocol of its own.
+struct Opened;
+
+impl Protocol for Opened {
+    const NAME: &'static str = "Opened";
+    const VERSION: u16 = 1;
+    const SECURITY: Security = StatisticsRegressionOLSVertical::SECURITY;
+    type Params = Params;
+    type Input = Local;
+    type Output = Vec<f64>;
+
+    fn admit(submission: Submission) -> Result<(Params, Local), ObjectError> {
+        StatisticsRegressionOLSVertical::admit(submission)
+    }
+
+    fn announce(params: &Params, input: &Local) -> Value {
+        StatisticsRegressionOLSVertical::announce(params, input)
+    }
+
+    fn cost(_: &Params, _: &Announced) -> Cost {
+        Cost::default()
+    }
+
+    async fn run(party: &mut Party, params: Params, input: Secret<Local>) -> Result<Vec<f64>, ProtocolError> {
+        let (plan, local) = (Plan::new(&params, party.announced())?, input.into_inner());
+        let Solution { g, variances, unexplained, intercept } =
+            plan.system.solve(party, &local.panel(plan.system.errors)).await?;
+        Ok([g, variances].concat().into_iter().chain(unexplained).chain(intercept).collect())
+    }
+}
+
+/// A simulator that has the result and a party's own column computes all that is opened to that party, and there is no more.
+#[test]
+fn what_is_opened_follows_from_the_result() {
+    for intercept in [false, true] {
+        let (params, mut inputs) = (params(intercept, true), small(intercept, true));
+        // One that has nothing at all.
+        inputs.push(local(&[], None, intercept).unwrap());
+        let result = result(&params, inputs.clone()).unwrap();
+        let [mle, errors] = ["mle", "standard_errors"].map(|key| numbers(&result, key));
+        let freedom = numbers(&result, "degrees_of_freedom")[0];
+        let unit = 2_f64.powi(inputs[3].y.as_ref().unwrap().exponent);
+        let mut whole = vec![1.0 - numbers(&result, "r_squared")[0]];
+        whole.extend(intercept.then(|| (errors[0] / unit).powi(2) * freedom));
+        let keys = sim::keys(inputs.len(), 7);
+        crate::ot::acquaint(&keys);
+        let report = simulate_among::<Opened>(&params, inputs.clone(), &keys, 7, Faults::default()).unwrap();
+        for (place, outcome) in report.outcomes.into_iter().enumerate() {
+            let opened = outcome.unwrap();
+            let Some(Value::Array(opened)) = opened.entry("result") else { panic!("no list") };
+            let mut predicted = Vec::new();
+            if place < 3 {
+                let index = place + usize::from(intercept);
+                // Of one column, R is a number.
+                let inverse = inputs[place].coefficients(&[1.0])[0];
+                predicted.push(mle[index] / unit / inverse);
+                predicted.push((errors[index] / unit / inverse).powi(2) * freedom);
+            }
+            predicted.extend(&whole);
+            assert_near(&opened.to_f64().unwrap(), &predicted, 1e-11);
+        }
+    }
+}
+
+#[test]
+fn costs_are_as_stated_where_products_take_several_windows() {
+    let column = |period: usize| (0..5000).map(|row| (row % period) as f64).collect::<Vec<f64>>();
+    let all = [
+        local(&[column(7)], None, false).unwrap(),
+        local(&[column(9)], Some(&column(11)), false).unwrap(),
+        local(&[column(13)], None, false).unwrap(),
+        local(&[], None, false).unwrap(),
+    ];
+    for (parties, details) in [(2, true), (3, false), (4, false)] {
+        let inputs = all[..parties].to_vec();
+        let params = Params { condition: SPREAD, ..params(false, details) };
+        let announced: Vec<Value> =
+            inputs.iter().map(|input| StatisticsRegressionOLSVertical::announce(&params, input)).collect();
+        for (place, cost) in run(&params, inputs).costs.into_iter().enumerate() {
+            let stated = StatisticsRegressionOLSVertical::cost(&params, &Announced::new(place, announced.clone()));
+            assert_eq!(cost, stated, "of party {place}, {parties} parties");
+        }
+    }
+}
+
+#[test]
+fn where_there_is_nothing_to_explain_no_part_is_explained() {
+    let columns = [0, 1].map(|index| SMALL.iter().map(|row| f64::from(row[index])).collect::<Vec<_>>());
+    let constant = [3.0; 12];
+    let x = |columns: &[Vec<f64>]| local(columns, None, true).unwrap();
+    let y = || local(&[], Some(&constant), true).unwrap();
+    for inputs in [vec![x(&columns), y()], vec![x(&columns[..1]), x(&columns[1..]), y()]] {
+        let result = result(&params(true, true), inputs).unwrap();
+        assert_eq!(result.entry("r_squared"), Some(&Value::Null));
+        assert!((numbers(&result, "mle")[0] - 3.0).abs() < 1e-12);
+        assert!(numbers(&result, "standard_errors").iter().all(|error| *error < 1e-6));
+    }
+}
+
+#[test]
+fn means_that_are_too_large_for_an_error_are_said_to_be() {
+    let column = |index: usize, mean: f64| SMALL.iter().map(|row| f64::from(row[index]) + mean).collect::<Vec<_>>();
+    let inputs = |mean| {
+        vec![
+            local(&[column(0, 0.0)], Some(&column(3, 0.0)), true).unwrap(),
+            local(&[column(1, mean)], None, true).unwrap(),
+        ]
+    };
+    assert!(result(&params(true, true), inputs(1e8)).is_ok());
+    let errors =
+        run(&params(true, true), inputs(1e10)).outcomes.into_iter().map(|outcome| outcome.unwrap_err().to_string());
+    let errors: Vec<String> = errors.collect();
+    assert!(errors[1].contains("the means are too large"), "{errors:?}");
+    assert!(result(&params(true, false), inputs(1e10)).is_ok());
 }
 
 /// What the reference computed, as it was recorded.

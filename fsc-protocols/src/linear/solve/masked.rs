@@ -90,11 +90,13 @@ pub struct Masked {
 
 impl Masked {
     /// Some of them.
+    #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
         self.map(|numbers| numbers[range.clone()].to_vec())
     }
 
     /// Others, made of both parts in the same way.
+    #[must_use]
     pub fn map(&self, make: impl Fn(&[U256]) -> Vec<U256>) -> Self {
         Self { public: make(&self.public), mine: make(&self.mine) }
     }
