@@ -30,7 +30,7 @@ impl Condition {
         Ok(Self { gmw, signs })
     }
 
-    /// Opens whether the trace is below 2^-[`TRACE`]; from my term of it, with [`FRACTION`] bits behind the point.
+    /// Opens whether the trace is below 2^-[`TRACE`]; from my term of it, with f bits behind the point.
     ///
     /// Terms are integers, so that bits are taken off each of them by itself; 2^-TRACE is subtracted at the `first` party.
     pub async fn holds(&mut self, party: &mut Party, term: U256, first: bool) -> Result<bool, ProtocolError> {
