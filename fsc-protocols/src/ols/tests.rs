@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::*;
+use crate::algebra::ring::{self, U256};
 use crate::linear::matrix::Matrix;
 
 protocol_laws!(StatisticsRegressionOLSVertical, docs: "../ols.rs", parties: 2..=5);
@@ -363,13 +364,64 @@ fn columns_are_accepted_up_to_the_condition_and_refused_beyond_twice() {
     }
 }
 
-/// How nearly columns depend on one another is nobody's business, where it is too nearly: a noised trace would tell.
-#[test]
-fn transcripts_of_refused_columns_are_indistinguishable() {
-    let params = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, false) };
-    let [one, other] = [0.8, 0.9999].map(at_an_angle);
-    laws::transcripts_are_indistinguishable::<StatisticsRegressionOLSVertical>(&params, &one, &other).unwrap();
+/// The sums of what two parties sent each other in messages of so many ring elements: numbers that were opened under masks.
+fn opened_under_masks<R: Ring>(report: &Report, elements: usize) -> Vec<u8> {
+    let sent = |from, to| -> Vec<Bytes> {
+        report.payloads(from, to).into_iter().filter(|payload| payload.len() == elements * R::WIDTH).collect()
+    };
+    let sums = sent(0, 1).into_iter().zip(sent(1, 0)).flat_map(|(one, other)| {
+        let mut sum: Vec<R> = ring::decode(&one, elements).unwrap();
+        ring::add_assign_le(&mut sum, &other).unwrap();
+        ring::encode(sum).to_vec()
+    });
+    sums.collect()
 }
+
+/// Every byte of the numbers that are opened under masks, of so many ring elements each time, is distributed alike for both inputs.
+fn assert_masked<R: Ring>(params: &Params, inputs: [Vec<Local>; 2], elements: usize, openings: usize) {
+    const RUNS: u64 = 160;
+    let counts = inputs.map(|inputs| {
+        let mut counts = vec![[0.0_f64; 16]; openings * elements * R::WIDTH];
+        for seed in 0..RUNS {
+            let keys = sim::keys(2, seed);
+            let report = simulate_among::<StatisticsRegressionOLSVertical>(
+                params,
+                inputs.clone(),
+                &keys,
+                seed,
+                Faults::default(),
+            );
+            let opened = opened_under_masks::<R>(&report.unwrap(), elements);
+            assert_eq!(opened.len(), counts.len(), "as many openings as expected");
+            opened.iter().zip(&mut counts).for_each(|(byte, bins)| bins[usize::from(byte >> 4)] += 1.0);
+        }
+        counts
+    });
+    for (position, (one, other)) in counts[0].iter().zip(&counts[1]).enumerate() {
+        let terms = one.iter().zip(other).filter(|(a, b)| *a + *b > 0.0);
+        let chi_square: f64 = terms.map(|(a, b)| (a - b) * (a - b) / (a + b)).sum();
+        // 15 degrees of freedom: 60 is exceeded by chance once in four million.
+        assert!(chi_square < 60.0, "byte {position} tells inputs apart: chi-square {chi_square:.0}");
+    }
+}
+
+/// How nearly columns depend on one another is nobody's business, and least of all where it is too nearly.
+#[test]
+fn numbers_that_are_opened_on_the_way_say_nothing_of_dependence() {
+    let refused = || [0.8, 0.9999].map(at_an_angle);
+    let refusing = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, false) };
+    // E's triangle and R, before the first step and after each of four; the trace.
+    assert_masked::<U256>(&refusing, refused(), 5, STEPS_BEFORE_CHECK + 1);
+    assert_masked::<u64>(&refusing, refused(), 1, 1);
+    let accepting = Params { condition: 4, preprocessing: Source::Dealer(1), ..params(false, true) };
+    let accepted = || [0.0, 0.7].map(at_an_angle);
+    assert_masked::<U256>(&accepting, accepted(), 9, STEPS_BEFORE_CHECK + 4);
+    // v and S, then S times these.
+    assert_masked::<U256>(&accepting, accepted(), 3, 2);
+}
+
+/// Of two columns, with a condition of 2 or 4; three more follow.
+const STEPS_BEFORE_CHECK: usize = 4;
 
 /// What is opened besides masked numbers and the bit, as a protocol of its own.
 struct Opened;
