@@ -23,6 +23,19 @@ pub enum Missing {
 }
 
 impl Missing {
+    /// Refuses to leave out rows that correspond to rows of other parties: these would have to leave them out, too, and so all of
+    /// them would learn which rows are incomplete.
+    pub fn refuse_to_omit(self) -> Result<(), ObjectError> {
+        match self {
+            Self::Error => Ok(()),
+            Self::Omit => Err(ObjectError::argument(
+                "parameters",
+                "missing cannot be \"omit\" here: what is missing at one party would have to be left out at all, which would tell \
+                 them where it is; leave out incomplete rows at all parties before, or fill them in",
+            )),
+        }
+    }
+
     /// Whether something missing at `position` may be left out; the error names the position.
     pub fn pass(self, position: usize) -> Result<(), ObjectError> {
         match self {

@@ -14,6 +14,9 @@
 //! at most inner · max|X| · max|Y| · 2^(c − 61), and the rounding to a float; products of matrices of integers are exact while
 //! max|X| is below 2^62 and max|Y| below 2^(62 − c), up to the 53 bits of a float. `parameters.preprocessing` may be `{"dealer": place}`.
 //!
+//! Null is an error that names row and column. `parameters.missing` cannot be `"omit"`: a row of Y belongs to a column of X, and
+//! leaving out both would tell the other owner, and the shapes all parties, what is missing.
+//!
 //! # Security
 //!
 //! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party, but with a dealer, whom all others trust.
@@ -44,6 +47,7 @@ use fsc_core::value::{Array, ConvertError, Value, from_value, to_value};
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::ring::Ring;
+use crate::data::Missing;
 use crate::linear::matrix::{Matrix, items};
 use crate::linear::product::{self, Factor, Product};
 use crate::linear::scaling;
@@ -57,6 +61,9 @@ pub struct SecureMatrixMultiplication;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
+    /// What becomes of missing numbers; they cannot be omitted.
+    #[serde(default)]
+    pub missing: Missing,
     /// Where correlated randomness comes from.
     #[serde(default)]
     pub preprocessing: Source,
@@ -95,6 +102,7 @@ impl Protocol for SecureMatrixMultiplication {
         };
         let params: Params =
             from_value(parameters).map_err(|error| ObjectError::argument("parameters", error.to_string()))?;
+        params.missing.refuse_to_omit()?;
         params.preprocessing.check(submission.parties)?;
         Ok((params, read(&submission.data)?))
     }

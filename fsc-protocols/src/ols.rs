@@ -4,7 +4,7 @@
 //! Q_j, which party j alone learns its block of, β_j = R_j^-1·g_j, and that is published.
 //!
 //! * Columns at one party, y at another: g = Q'y, one product ([`linear::product`](crate::linear::product)), opened to the owner
-//!   of the columns. It learns no more than from β, since Q'y = Rβ.
+//!   of the columns. It learns no more than from β, since Q'y = Rβ. For details it is told y'y, which follows from these.
 //! * Columns at several parties, y at any: [`linear::solve`](crate::linear::solve).
 //!
 //! The data of a party is a list of what it has: `[X]`, `[y]`, `[X, y]`, or `[]` or null for nothing; X is a list of rows, y a list
@@ -13,32 +13,46 @@
 //!
 //! `parameters`:
 //! * `intercept`: whether a column of ones, which nobody gives, comes first. Columns are centred then by their owners. Default false.
-//! * `details`: whether standard errors, t, two-sided p and R² are returned, too, with n − p degrees of freedom; R² is of centred numbers with an
-//!   intercept, uncentred without, as in R. Columns must be at one party. Default false.
+//! * `details`: whether `standard_errors`, `t`, two-sided `p` and `r_squared` are returned, too, with n − p degrees of freedom; R² is
+//!   of centred numbers with an intercept, uncentred without, as in R. Standard errors and R² are opened, the rest follows; the
+//!   standard error of the residuals does not, and is not returned. With an intercept and columns at several parties, means must be below 2^20 · √n times the
+//!   spread. Default false.
 //! * `allow_few_rows`: whether there may be fewer than five rows more than coefficients. Then β nearly or entirely gives y away to who
 //!   has the columns. Default false; but with no parameters at all, as the reference has it, true, and `notes` warns.
-//! * `condition`: up to which condition columns of different parties may depend on one another, 10^6 by default and 2^20 at most: the
-//!   reciprocal of the smallest eigenvalue of the matrix of blocks Q_i'Q_j.
+//! * `condition`: up to which condition c columns of different parties may depend on one another, 10^6 by default and 2^20 at most: the
+//!   reciprocal of the smallest eigenvalue of the matrix of blocks Q_i'Q_j. What is beyond 2c is refused.
+//! * `missing`: `"error"`, the default: null is an error that names row and column. It cannot be `"omit"`: an incomplete row would have
+//!   to be left out at all parties, which would tell them which rows are incomplete. Parties that may know that leave them out
+//!   themselves, at the same positions.
 //! * `preprocessing`: `{"dealer": place}` for a dealer whom all trust, instead of oblivious transfer.
 //!
-//! The error of g is about 2^-54 times the condition times the length of y; that of R_j^-1 is that of floats.
+//! The error of g, and of the variances and R² that errors are made of, is about 2^-60 times the condition times the length of y; that of
+//! bases, R_j^-1 and y'y is that of floats. Standard errors are relative to what is unexplained: where that is a part of 10^-6,
+//! they are exact to 10^-9 or so.
 //!
 //! # Security
 //!
 //! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party, but with a dealer, whom all others trust. Masks of numbers
-//! that are opened on the way hide them statistically, at distance 2^-40 each.
+//! that are opened on the way hide them statistically: all of them together, in a run, at distance 2^-40.
 //!
 //! # Leakage
 //!
 //! The number of rows and of each party's columns, who has y, and the power of two next to the length of y (centred, with an
-//! intercept). Beyond the output: with columns at several parties, the last bits of g, as far as they are rounding, depend on all data; how
-//! nearly columns of different parties depend on one another, if that is refused, or within a factor of ten of being refused.
+//! intercept). Beyond the output, with columns at several parties: the last bits of what is opened to a party of its own
+//! coefficients and their errors, as far as they are rounding, depend on all data; and one bit, that a computation was refused because
+//! columns of different parties are too nearly dependent.
 //!
 //! # Wire
 //!
-//! Columns at one party: three messages one after the other, between the two owners: choices, corrections with a share, and the
-//! coefficients. Columns at several: 2 rounds, then about 30 openings of k(k + 3)/2 elements of 32 bytes for k columns, one more each for the
-//! condition, g and β. Before the openings, oblivious transfer of about (k + 1)²·k·4 KiB for each of them and each pair.
+//! Columns at one party: three messages one after the other, between the two owners: choices, corrections with a share (and y'y), and the
+//! coefficients.
+//!
+//! Columns at several: with s steps, 17 for two parties and the default condition, s + 1 openings of k(k + 1)/2 + k·m elements of 32 bytes
+//! for k columns, m being 1, with details k + 1, with these and an intercept k + 2; details take two more, of k + 1 or k + 2 elements. What is
+//! opened in the end takes 16 bytes each. The one bit takes a circuit, most of it beside the first openings, and 6 rounds. That is 28 rounds for
+//! two parties, and 30 with details. Before the openings, in batches of 64 MiB, 2 rounds each (more where a product takes several
+//! windows): oblivious transfer of about 3.7·k²·(k + 2m) KiB for each step and each pair, and 2 KiB for each row and each pair of columns
+//! of two parties, y among them.
 //!
 //! # Differences from the reference
 //!
@@ -58,8 +72,10 @@ use fsc_core::value::{Array, ConvertError, Value, from_value, to_value};
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::ring::{Ring, times_power_of_two};
+use crate::data::Missing;
+use crate::linear::matrix::dot;
 use crate::linear::product::{self, Factor, Product, zeros};
-use crate::linear::solve::{Block, System};
+use crate::linear::solve::{Block, Errors, NOTHING_TO_EXPLAIN, Solution, System};
 use crate::linear::{scaling, student};
 use crate::preprocessing::Source;
 use crate::sharing::additive::Additive;
@@ -87,6 +103,9 @@ pub struct Params {
     /// The largest accepted condition among columns of different parties.
     #[serde(default = "Params::default_condition")]
     pub condition: u32,
+    /// What becomes of missing numbers; they cannot be omitted.
+    #[serde(default)]
+    pub missing: Missing,
     /// Where correlated randomness comes from.
     #[serde(default)]
     pub preprocessing: Source,
@@ -110,6 +129,7 @@ impl Params {
         if !(1..=Self::MOST_CONDITION).contains(&params.condition) {
             return Err(wrong(format!("condition must be from 1 to {}", Self::MOST_CONDITION)));
         }
+        params.missing.refuse_to_omit()?;
         params.preprocessing.check(parties)?;
         Ok(params)
     }
@@ -135,9 +155,7 @@ pub struct Details {
     pub degrees_of_freedom: usize,
     /// The part of the sum of squares that is explained; none if there is nothing to explain.
     pub r_squared: Option<f64>,
-    /// The standard error of the residuals; none without degrees of freedom, as what follows.
-    pub residual_standard_error: Option<f64>,
-    /// The standard errors of the coefficients.
+    /// The standard errors of the coefficients; none without degrees of freedom, as what follows.
     pub standard_errors: Option<Vec<f64>>,
     /// The coefficients over their standard errors.
     pub t: Option<Vec<Option<f64>>>,
@@ -156,10 +174,11 @@ impl Protocol for StatisticsRegressionOLSVertical {
             "the number of rows and of each party's columns, and who has the dependent variable",
             "the power of two next to the length of the dependent variable",
             "with hardly more rows than columns, the dependent variable follows from the coefficients",
-            "with columns at several parties: the last bits of a party's own coefficients before it publishes them, and how nearly \
-             columns of different parties depend on one another, if that is refused or nearly so",
+            "with columns at several parties: the last bits of a party's own coefficients and variances before it publishes them, and one \
+             bit, whether columns of different parties are too nearly dependent",
         ],
-        paper: "Catrina and Saxena, Secure computation with fixed-point numbers, FC 2010; products: Gilboa, CRYPTO 1999",
+        paper: "Pan and Schreiber, SIAM J. Sci. Stat. Comput. 12, 1991: the iteration; Catrina and Saxena, Secure computation with \
+                fixed-point numbers, FC 2010; products: Gilboa, CRYPTO 1999",
     };
 
     type Params = Params;
@@ -294,12 +313,14 @@ impl Plan {
         data.push(owner);
         let source = params.preprocessing;
         let among = product::with_dealer(source, &data);
-        let system = System { among, blocks, owner, rows, condition: params.condition, source };
+        let errors = match (params.details, params.intercept) {
+            (false, _) => Errors::None,
+            (true, false) => Errors::Columns,
+            (true, true) => Errors::Intercept,
+        };
+        let system = System { among, blocks, owner, rows, condition: params.condition, errors, source };
         let plan = Self { params: params.clone(), system, exponent };
         if plan.system.blocks.len() > 1 {
-            if params.details {
-                return no_result("details need all columns at one party");
-            }
             if coefficients > MOST_SPREAD_COLUMNS {
                 return no_result("there are too many columns for several parties: 32 at most");
             }
@@ -328,12 +349,20 @@ impl Plan {
     }
 
     async fn run(&self, party: &mut Party, local: &Local) -> Result<Output, ProtocolError> {
-        let g = match self.way() {
-            Way::Alone => local.own_projection(),
+        let solution = match self.way() {
+            Way::Alone => local.own_projection().map(|(g, square)| self.solved(local, g, square)).unwrap_or_default(),
             Way::Product(product) => self.project(party, product, local).await?,
-            Way::Solve => self.system.solve(party, local.panel()).await?,
+            Way::Solve => {
+                let panel = local.panel(self.system.errors);
+                if !panel.fits() {
+                    let why = "the means are too large for the standard error of an intercept: subtract about as much"
+                        .to_owned();
+                    return Err(ProtocolError::Output { why });
+                }
+                self.system.solve(party, &panel).await?
+            }
         };
-        self.publish(party, local, g).await
+        self.publish(party, local, &solution).await
     }
 
     fn cost(&self, me: usize, parties: usize) -> Cost {
@@ -345,42 +374,42 @@ impl Plan {
         };
         let attendance = product::attendance(parties, publishes_last);
         let takes_part = self.system.among.contains(&me);
-        let reads = self.system.blocks.iter().any(|block| block.place == me);
+        let learns = self.system.blocks.iter().any(|block| block.place == me);
         let found = match self.way() {
             Way::Alone => Cost::default(),
-            Way::Product(product) => {
-                let bytes = 16 * product.rows as u64;
-                let pieces = pieces_of(bytes as usize) as u64;
-                let share =
-                    if takes_part && !reads { Cost { rounds: 1, messages: pieces, bytes } } else { Cost::default() };
-                let source = self.system.source;
-                product::then(source, me, &[product], product::cost::<u128>(source, me, &[product]), share)
-            }
-            Way::Solve => self.system.cost(me),
+            Way::Product(product) => self.cost_of_projection(me, product),
+            Way::Solve => self.system.cost(me, parties),
         };
         if !takes_part {
             return found + attendance;
         }
-        // Who reads nothing publishes in the round in which it opened what others read.
-        let rounds = u32::from(reads || found.rounds == 0);
+        // Who learns nothing publishes in the round in which it opened what others learn.
+        let waits = learns || found.rounds == 0 || self.is_opened_to_all();
         let (others, intercept) = (parties as u64 - 1, u64::from(self.params.intercept));
         let bytes = 8 * self.numbers_of(me) as u64 + 16 * intercept;
-        let all = found + attendance + Cost { rounds, messages: others * (1 + intercept), bytes: others * bytes };
+        let publishing = Cost { rounds: u32::from(waits), messages: others * (1 + intercept), bytes: others * bytes };
+        let all = found + attendance + publishing;
         match self.way() {
-            Way::Solve => {
-                Cost { rounds: self.system.rounds_of_two(me, 1 + u32::from(parties > 2)).unwrap_or(all.rounds), ..all }
-            }
+            Way::Solve => Cost { rounds: self.system.rounds_of_two(me, parties, 1).unwrap_or(all.rounds), ..all },
             _ => all,
         }
     }
 
-    /// Opens Q'y to the owner of the columns.
-    async fn project(
-        &self,
-        party: &mut Party,
-        product: Product,
-        local: &Local,
-    ) -> Result<Option<Vec<f64>>, ProtocolError> {
+    fn cost_of_projection(&self, me: usize, product: Product) -> Cost {
+        let mut share = Cost::default();
+        if self.system.among.contains(&me) && me != product.left {
+            let bytes = 16 * product.rows as u64;
+            share = Cost { rounds: 1, messages: pieces_of(bytes as usize) as u64, bytes };
+            if self.params.details && me == product.right {
+                share = share + Cost { rounds: 0, messages: 1, bytes: 8 };
+            }
+        }
+        let source = self.system.source;
+        product::then(source, me, &[product], product::cost::<u128>(source, me, &[product]), share)
+    }
+
+    /// Opens Q'y to the owner of the columns, and tells it y'y if there are to be details, which it can work out from them.
+    async fn project(&self, party: &mut Party, product: Product, local: &Local) -> Result<Solution, ProtocolError> {
         let integers = |vectors: &[&[f64]]| scaling::integers(&vectors.concat(), ENTRY);
         let factor = match (&local.qr, &local.y) {
             (Some(qr), _) if party.me() == product.left => {
@@ -393,14 +422,47 @@ impl Plan {
         };
         let shares = product::products(party, self.system.source, vec![(product, factor)]).await?;
         let share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; product.rows]);
+        let mut aside = party.fork("square");
+        if let (Some(y), true) = (&local.y, self.params.details && party.me() == product.right) {
+            aside.send(product.left, Bytes::copy_from_slice(&dot(&y.numbers, &y.numbers).to_le_bytes()));
+        }
         let opened = party.reveal(Additive::new(share), &self.system.among, &[product.left]).await?;
-        Ok(opened.map(|sums| sums.into_iter().map(|sum| sum.to_f64(2 * ENTRY)).collect()))
+        let Some(opened) = opened else { return Ok(Solution::default()) };
+        let g = opened.into_iter().map(|sum| sum.to_f64(2 * ENTRY)).collect();
+        if !self.params.details {
+            return Ok(Solution { g, ..Solution::default() });
+        }
+        let bytes = aside.recv(product.right).await?;
+        let square = f64_of(&bytes).filter(|square| (0.0..=1.0).contains(square));
+        let square =
+            square.ok_or(ProtocolError::Malformed { party: product.right, why: "it told no sum of squares" })?;
+        Ok(self.solved(local, g, square))
+    }
+
+    /// What the owner of all columns learns.
+    fn solved(&self, local: &Local, g: Vec<f64>, square: f64) -> Solution {
+        if self.params.details {
+            local.solution(g, square, self.params.intercept)
+        } else {
+            Solution { g, ..Solution::default() }
+        }
+    }
+
+    /// Whether there are numbers that shares are opened of to all, and that nobody has to publish.
+    fn is_opened_to_all(&self) -> bool {
+        self.params.details && matches!(self.way(), Way::Solve)
     }
 
     /// Says what is the output, and hears it from all others.
-    async fn publish(&self, party: &mut Party, local: &Local, g: Option<Vec<f64>>) -> Result<Output, ProtocolError> {
+    async fn publish(&self, party: &mut Party, local: &Local, solution: &Solution) -> Result<Output, ProtocolError> {
         let (me, among) = (party.me(), &self.system.among);
-        let mine = local.published(g.as_deref(), self.params.details);
+        let mut mine = local.coefficients(&solution.g);
+        if self.params.details {
+            mine.extend(local.standard_errors(&solution.variances, self.freedom()));
+            if !self.is_opened_to_all() {
+                mine.extend(solution.unexplained.into_iter().chain(solution.intercept));
+            }
+        }
         let bytes: Bytes = mine.iter().flat_map(|number| number.to_le_bytes()).collect();
         if among.contains(&me) {
             for other in party.others() {
@@ -409,7 +471,7 @@ impl Plan {
         }
         let intercept = if self.params.intercept {
             // On a channel of its own: what was published above is heard below.
-            Some(self.open_intercept(&mut party.fork("intercept"), local, g.as_deref()).await?)
+            Some(self.open_intercept(&mut party.fork("intercept"), local, &solution.g).await?)
         } else {
             None
         };
@@ -419,11 +481,11 @@ impl Plan {
         for (place, bytes) in heard.iter().enumerate() {
             said.push(self.numbers(place, bytes)?);
         }
-        self.output(intercept, &said)
+        self.output(intercept, said, solution)
     }
 
     /// ȳ − Σ x̄_j'β_j, of which every party knows a term, in units of 2^exponent.
-    async fn open_intercept(&self, party: &mut Party, local: &Local, g: Option<&[f64]>) -> Result<f64, ProtocolError> {
+    async fn open_intercept(&self, party: &mut Party, local: &Local, g: &[f64]) -> Result<f64, ProtocolError> {
         let among = &self.system.among;
         let term = local.intercept_term(g);
         if term.is_nan() || term.abs() >= 2_f64.powi(52) {
@@ -438,10 +500,12 @@ impl Plan {
 
     /// How many numbers a party says.
     fn numbers_of(&self, place: usize) -> usize {
-        let details = usize::from(self.params.details);
-        let block = self.system.blocks.iter().find(|block| block.place == place);
-        let of_y = if place == self.system.owner { details } else { 0 };
-        block.map_or(0, |block| block.columns * (1 + details) + 2 * details) + of_y
+        let Some(block) = self.system.blocks.iter().find(|block| block.place == place) else { return 0 };
+        match (self.params.details, self.is_opened_to_all()) {
+            (false, _) => block.columns,
+            (true, true) => 2 * block.columns,
+            (true, false) => 2 * block.columns + 1 + usize::from(self.params.intercept),
+        }
     }
 
     fn numbers(&self, place: usize, bytes: &[u8]) -> Result<Vec<f64>, ProtocolError> {
@@ -452,21 +516,38 @@ impl Plan {
         Ok(numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
     }
 
-    fn output(&self, intercept: Option<f64>, said: &[Vec<f64>]) -> Result<Output, ProtocolError> {
-        let mut scaled = Vec::new();
+    /// n − p.
+    fn freedom(&self) -> usize {
+        let columns: usize = self.system.blocks.iter().map(|block| block.columns).sum();
+        self.system.rows - columns - usize::from(self.params.intercept)
+    }
+
+    /// Of each block: its coefficients, its standard errors, and from the owner of all columns, what shares are opened of otherwise.
+    fn output(
+        &self,
+        intercept: Option<f64>,
+        said: Vec<Vec<f64>>,
+        solution: &Solution,
+    ) -> Result<Output, ProtocolError> {
+        let (mut mle, mut errors) = (Vec::from_iter(intercept), Vec::new());
+        let mut whole: Vec<f64> = solution.unexplained.into_iter().chain(solution.intercept).collect();
+        let mut said = said;
         for block in &self.system.blocks {
-            scaled.extend(said[block.place].iter().take(block.columns));
+            let mut numbers = std::mem::take(&mut said[block.place]).into_iter();
+            mle.extend(numbers.by_ref().take(block.columns).map(|number| self.unscaled(number)));
+            errors.extend(numbers.by_ref().take(block.columns).map(|number| self.unscaled(number)));
+            if numbers.len() > 0 {
+                whole = numbers.collect();
+            }
         }
-        let mle: Vec<f64> = intercept
-            .into_iter()
-            .chain(scaled.iter().map(|number| times_power_of_two(*number, self.exponent)))
-            .collect();
         if mle.iter().any(|coefficient| !coefficient.is_finite()) {
             return Err(ProtocolError::Output { why: "a coefficient is too large for a float".to_owned() });
         }
-        let details = self.details(&mle, said);
+        let of_intercept = whole.get(1).map(|variance| self.unscaled(local::standard_error(*variance, self.freedom())));
+        let errors: Vec<f64> = of_intercept.into_iter().chain(errors).collect();
+        let details = whole.first().map(|unexplained| self.details(&mle, errors, *unexplained));
         let mut notes = BTreeMap::new();
-        if self.system.rows < mle.len() + MARGIN {
+        if self.freedom() < MARGIN {
             let why = "there are hardly more rows than coefficients: who has the columns learns the dependent variable from them";
             notes.insert("mle", why);
         }
@@ -476,36 +557,31 @@ impl Plan {
         Ok(Output { mle, details, notes })
     }
 
-    /// Of one block: after the coefficients, it says the diagonal of (X'X)^-1, that entry of the intercept, and the explained
-    /// sum of squares; the owner of y says the whole sum of squares last.
-    fn details(&self, mle: &[f64], said: &[Vec<f64>]) -> Option<Details> {
-        let [block] = self.system.blocks[..] else { return None };
-        let of_block = said.get(block.place)?;
-        let (diagonal, rest) = of_block.get(block.columns..)?.split_at_checked(block.columns)?;
-        let [of_means, explained, ..] = *rest else { return None };
-        let total = *said.get(self.system.owner)?.last()?;
-        let (samples, freedom) = (self.system.rows, self.system.rows - mle.len());
-        let of_intercept = self.params.intercept.then(|| 1.0 / samples as f64 + of_means);
-        let unexplained = (total - explained).max(0.0);
-        let variance = (freedom > 0).then(|| unexplained / freedom as f64);
-        let scaled = |number: f64| times_power_of_two(number, self.exponent);
-        let standard_errors: Option<Vec<f64>> = variance.map(|variance| {
-            of_intercept.iter().chain(diagonal).map(|entry| scaled((entry * variance).sqrt())).collect()
-        });
+    /// A number in units of y's power of two.
+    fn unscaled(&self, number: f64) -> f64 {
+        times_power_of_two(number, self.exponent)
+    }
+
+    fn details(&self, mle: &[f64], errors: Vec<f64>, unexplained: f64) -> Details {
+        let freedom = self.freedom();
+        let standard_errors = Some(errors).filter(|_| freedom > 0);
         let t: Option<Vec<Option<f64>>> = standard_errors.as_ref().map(|errors| {
             mle.iter().zip(errors).map(|(number, error)| Some(number / error).filter(|t| t.is_finite())).collect()
         });
         let p = t.as_ref().map(|t| t.iter().map(|t| t.map(|t| student::two_sided(t, freedom as f64))).collect());
-        Some(Details {
-            samples,
+        Details {
+            samples: self.system.rows,
             degrees_of_freedom: freedom,
-            r_squared: (total > 0.0).then(|| 1.0 - unexplained / total),
-            residual_standard_error: variance.map(|variance| scaled(variance.sqrt())),
+            r_squared: (unexplained < NOTHING_TO_EXPLAIN - 0.5).then(|| 1.0 - unexplained.clamp(0.0, 1.0)),
             standard_errors,
             t,
             p,
-        })
+        }
     }
+}
+
+fn f64_of(bytes: &[u8]) -> Option<f64> {
+    Some(f64::from_le_bytes(bytes.try_into().ok()?))
 }
 
 /// Bits behind the point of Q and y, whose elements are 1 at most.

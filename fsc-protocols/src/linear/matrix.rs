@@ -39,7 +39,13 @@ impl Matrix {
 
     /// A vector as clients write it, a list of numbers, as a matrix of one column.
     pub fn read_vector(value: &Value) -> Result<Self, ObjectError> {
-        let numbers = read_row(0, value)?;
+        let numbers = match value {
+            Value::Array(array) if array.shape().len() == 1 => floats(array)?,
+            other => {
+                let numbers = items(other).ok_or_else(|| wrong("a vector must be a list of numbers"))?;
+                numbers.iter().enumerate().map(|(row, number)| read_number(row, 0, number)).collect::<Result<_, _>>()?
+            }
+        };
         if numbers.is_empty() {
             return Err(wrong("a vector must have a number at least"));
         }
@@ -78,20 +84,19 @@ pub fn items(value: &Value) -> Option<Vec<Value>> {
 }
 
 fn read_row(row: usize, numbers: &Value) -> Result<Vec<f64>, ObjectError> {
-    let not_dense = |column: usize, found: &str| {
-        wrong(format!("there is {found} at row {row}, column {column}, where a number is expected"))
-    };
     match numbers {
         Value::Array(array) if array.shape().len() == 1 => floats(array),
         Value::List(items) => {
-            let mut numbers = Vec::with_capacity(items.len());
-            for (column, item) in items.iter().enumerate() {
-                numbers.push(item.as_f64().ok_or_else(|| not_dense(column, item.kind()))?);
-            }
-            Ok(numbers)
+            items.iter().enumerate().map(|(column, number)| read_number(row, column, number)).collect()
         }
         other => Err(wrong(format!("row {row} is {}, where a list of numbers is expected", other.kind()))),
     }
+}
+
+fn read_number(row: usize, column: usize, number: &Value) -> Result<f64, ObjectError> {
+    number.as_f64().ok_or_else(|| {
+        wrong(format!("there is {} at row {row}, column {column}, where a number is expected", number.kind()))
+    })
 }
 
 fn floats(array: &Array) -> Result<Vec<f64>, ObjectError> {

@@ -14,7 +14,7 @@ protocol_laws!(SecureMatrixMultiplication, docs: "../matrix_product.rs", parties
 impl Lawful for SecureMatrixMultiplication {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
         let dealer = Source::Dealer(rng.random_range(0..parties));
-        Params { preprocessing: if rng.random_bool(0.7) { Source::Oblivious } else { dealer } }
+        Params { missing: Missing::Error, preprocessing: if rng.random_bool(0.7) { Source::Oblivious } else { dealer } }
     }
 
     fn inputs(rng: &mut ChaCha20Rng, _: &Params, parties: usize) -> Vec<Option<Matrix>> {
@@ -49,7 +49,7 @@ impl Lawful for SecureMatrixMultiplication {
 }
 
 fn dealt() -> Params {
-    Params { preprocessing: Source::Dealer(0) }
+    Params { missing: Missing::Error, preprocessing: Source::Dealer(0) }
 }
 
 #[allow(clippy::unnecessary_wraps)] // it is an input
@@ -152,8 +152,10 @@ fn data_is_a_list_of_one_matrix_or_nothing() {
         ("[[[1, 2], [3]]]", "null", "row 1 has another length"),
         ("[[[1]], [[2]]]", "null", "a list of one matrix"),
         ("7", "null", "a list of one matrix"),
+        ("[[[1, 2], [3, null]]]", "null", "null at row 1, column 1"),
+        ("[[[1, 2], [3, null]]]", r#"{"missing": "omit"}"#, "leave out incomplete rows at all parties"),
         ("[]", r#"{"preprocessing": {"dealer": 2}}"#, "no party 2 to deal"),
-        ("[]", r#"{"preprocessin": 1}"#, "expected one of: preprocessing"),
+        ("[]", r#"{"preprocessin": 1}"#, "expected one of: missing, preprocessing"),
     ] {
         let error = admit(data, parameters).err().expect(data);
         assert!(error.contains(expected), "{data}: {error}");

@@ -6,7 +6,7 @@ use fsc_core::value::Value;
 use crate::algebra::ring::times_power_of_two;
 use crate::linear::matrix::{Matrix, Qr, dot, items, norm};
 use crate::linear::scaling;
-use crate::linear::solve::Panel;
+use crate::linear::solve::{Errors, NOTHING_TO_EXPLAIN, Panel, Solution};
 
 /// The most elements of a party's data.
 pub(super) const MOST_ELEMENTS: usize = 1 << 24;
@@ -87,46 +87,60 @@ impl Local {
     }
 
     /// What takes part in products with others.
-    pub(super) fn panel(&self) -> Panel<'_> {
+    pub(super) fn panel(&self, errors: Errors) -> Panel<'_> {
         let q = self.qr.as_ref().map_or(&[][..], |qr| &qr.q);
-        Panel { q, y: self.y.as_ref().map(|y| &y.numbers[..]) }
+        let mut panel =
+            Panel { q, y: self.y.as_ref().map(|y| &y.numbers[..]), directions: Vec::new(), means: Vec::new() };
+        if let (Some(qr), true) = (&self.qr, errors != Errors::None) {
+            let unit = |row: Vec<f64>| row.iter().map(|number| number / norm(&row)).collect();
+            panel.directions = qr.inverse_rows().into_iter().map(unit).collect();
+            panel.means = qr.solve_transposed(&self.means());
+        }
+        panel
     }
 
-    /// Q'y, of a party that has both.
-    pub(super) fn own_projection(&self) -> Option<Vec<f64>> {
-        let y = self.y.as_ref()?;
-        self.qr.as_ref().map(|qr| qr.q.iter().map(|direction| dot(direction, &y.numbers)).collect())
+    /// Q'y and y'y, of a party that has both Q and y.
+    pub(super) fn own_projection(&self) -> Option<(Vec<f64>, f64)> {
+        let y = &self.y.as_ref()?.numbers;
+        let qr = self.qr.as_ref()?;
+        Some((qr.q.iter().map(|direction| dot(direction, y)).collect(), dot(y, y)))
     }
 
-    /// The numbers that are published: my coefficients, in units of y's power of two; and for details, the diagonal of (X'X)^-1, the means'
-    /// form in it, and the explained sum of squares; the sum of squares of y.
-    pub(super) fn published(&self, g: Option<&[f64]>, details: bool) -> Vec<f64> {
-        let mut numbers = Vec::new();
-        if let (Some(qr), Some(g)) = (&self.qr, g) {
-            let unscaled = |numbers: Vec<f64>, times: i32| -> Vec<f64> {
-                let scale = |(number, column): (f64, &Column)| times_power_of_two(number, -times * column.exponent);
-                numbers.into_iter().zip(&self.columns).map(scale).collect()
-            };
-            numbers.extend(unscaled(qr.solve(g), 1));
-            if details {
-                numbers.extend(unscaled(qr.inverse_rows().iter().map(|row| dot(row, row)).collect(), 2));
-                let means = qr.solve_transposed(&self.means());
-                numbers.extend([dot(&means, &means), dot(g, g)]);
-            }
+    /// What the owner of all columns learns, from g = Q'y and T = y'y; N is I.
+    pub(super) fn solution(&self, g: Vec<f64>, square: f64, intercept: bool) -> Solution {
+        let unexplained = (square - dot(&g, &g)).max(0.0);
+        let means = self.qr.as_ref().map(|qr| qr.solve_transposed(&self.means())).unwrap_or_default();
+        Solution {
+            variances: vec![unexplained; g.len()],
+            unexplained: Some(if square > 0.0 { unexplained / square } else { NOTHING_TO_EXPLAIN }),
+            intercept: intercept.then(|| unexplained * (1.0 / self.rows as f64 + dot(&means, &means))),
+            g,
         }
-        if let (Some(y), true) = (&self.y, details) {
-            numbers.push(dot(&y.numbers, &y.numbers));
-        }
-        numbers
+    }
+
+    /// My coefficients, in units of y's power of two.
+    pub(super) fn coefficients(&self, g: &[f64]) -> Vec<f64> {
+        self.qr.as_ref().map(|qr| self.unscaled(qr.solve(g))).unwrap_or_default()
+    }
+
+    /// Their standard errors, in the same units, with so many degrees of freedom: variances are in units of the square of a row of R^-1.
+    pub(super) fn standard_errors(&self, variances: &[f64], freedom: usize) -> Vec<f64> {
+        let lengths = self.qr.as_ref().map(|qr| qr.inverse_rows().iter().map(|row| norm(row)).collect::<Vec<_>>());
+        let errors = lengths.unwrap_or_default().into_iter().zip(variances);
+        self.unscaled(errors.map(|(length, variance)| length * standard_error(*variance, freedom)).collect())
+    }
+
+    /// Numbers per unit of each scaled column, per unit of the column as it was given.
+    fn unscaled(&self, numbers: Vec<f64>) -> Vec<f64> {
+        let scale = |(number, column): (f64, &Column)| times_power_of_two(number, -column.exponent);
+        numbers.into_iter().zip(&self.columns).map(scale).collect()
     }
 
     /// My term of the intercept, in units of y's power of two.
-    pub(super) fn intercept_term(&self, g: Option<&[f64]>) -> f64 {
+    pub(super) fn intercept_term(&self, g: &[f64]) -> f64 {
         let of_y = self.y.as_ref().map_or(0.0, |y| y.mean);
-        match (&self.qr, g) {
-            (Some(qr), Some(g)) => of_y - dot(&qr.solve(g), &self.means()),
-            _ => of_y,
-        }
+        let of_columns = self.qr.as_ref().map_or(0.0, |qr| dot(&qr.solve(g), &self.means()));
+        of_y - of_columns
     }
 
     fn means(&self) -> Vec<f64> {
@@ -156,6 +170,11 @@ impl Dependent {
         }
         Self { numbers, exponent: first + second, mean: times_power_of_two(mean, -second) }
     }
+}
+
+/// The root of a variance by degrees of freedom, if there are any; rounding may have left it below zero.
+pub(super) fn standard_error(variance: f64, freedom: usize) -> f64 {
+    (variance.max(0.0) / freedom.max(1) as f64).sqrt()
 }
 
 /// Subtracts the mean; twice, since the mean is rounded, too.

@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::*;
+use crate::algebra::ring::{self, U256};
 use crate::linear::matrix::Matrix;
 
 protocol_laws!(StatisticsRegressionOLSVertical, docs: "../ols.rs", parties: 2..=5);
@@ -18,8 +19,15 @@ impl Lawful for StatisticsRegressionOLSVertical {
         let preprocessing = if rng.random_bool(0.7) { Source::Oblivious } else { dealer };
         // So small a condition is told apart from the default one, and stands for columns at two parties.
         let condition = if rng.random_bool(0.5) { SPREAD } else { Params::default_condition() };
-        let details = condition != SPREAD && rng.random_bool(0.5);
-        Params { intercept: rng.random_bool(0.5), details, allow_few_rows: false, condition, preprocessing }
+        let details = rng.random_bool(0.5);
+        Params {
+            intercept: rng.random_bool(0.5),
+            details,
+            allow_few_rows: false,
+            condition,
+            missing: Missing::Error,
+            preprocessing,
+        }
     }
 
     fn inputs(rng: &mut ChaCha20Rng, params: &Params, parties: usize) -> Vec<Local> {
@@ -67,7 +75,7 @@ const SPREAD: u32 = 16;
 /// Whether the columns at the first two parties are as independent as SPREAD asks for.
 fn independent(locals: &[Local]) -> bool {
     let [Some(one), Some(other)] = [&locals[0].qr, &locals[1].qr] else { return true };
-    crate::linear::matrix::dot(&one.q[0], &other.q[0]).abs() < 0.8
+    dot(&one.q[0], &other.q[0]).abs() < 0.8
 }
 
 fn local(columns: &[Vec<f64>], y: Option<&[f64]>, intercept: bool) -> Result<Local, ObjectError> {
@@ -84,6 +92,7 @@ fn params(intercept: bool, details: bool) -> Params {
         details,
         allow_few_rows: false,
         condition: Params::default_condition(),
+        missing: Missing::Error,
         preprocessing: Source::Oblivious,
     }
 }
@@ -166,32 +175,33 @@ fn longley(parties: &[&[usize]]) -> Vec<Local> {
     parties.iter().map(input).collect()
 }
 
+fn assert_certified(result: &Value) {
+    assert_near(&numbers(result, "mle"), &CERTIFIED, 1e-9);
+    assert_near(&numbers(result, "standard_errors"), &CERTIFIED_ERRORS, 1e-9);
+    assert_near(&numbers(result, "r_squared"), &[0.995_479_004_577_296], 1e-12);
+    assert_eq!(result.entry("degrees_of_freedom"), Some(&9.into()));
+}
+
 #[test]
 fn longley_with_columns_at_one_party_is_certified() {
     for parties in
         [&[&[1, 2, 3, 4, 5, 6][..], &[0]][..], &[&[], &[0], &[1, 2, 3, 4, 5, 6]], &[&[], &[0, 1, 2, 3, 4, 5, 6]]]
     {
-        let result = result(&params(true, true), longley(parties)).unwrap();
-        assert_near(&numbers(&result, "mle"), &CERTIFIED, 1e-9);
-        assert_near(&numbers(&result, "standard_errors"), &CERTIFIED_ERRORS, 1e-9);
-        assert_near(&numbers(&result, "r_squared"), &[0.995_479_004_577_296], 1e-12);
-        assert_near(&numbers(&result, "residual_standard_error"), &[304.854_073_561_965], 1e-9);
-        assert_eq!(result.entry("degrees_of_freedom"), Some(&9.into()));
+        assert_certified(&result(&params(true, true), longley(parties)).unwrap());
     }
 }
 
 #[test]
 fn longley_with_columns_at_two_parties_is_certified() {
     for parties in [&[&[1, 2, 3][..], &[0, 4, 5, 6]][..], &[&[0, 1, 2, 3, 4], &[5, 6]]] {
-        let result = result(&params(true, false), longley(parties)).unwrap();
-        assert_near(&numbers(&result, "mle"), &CERTIFIED, 1e-9);
+        assert_certified(&result(&params(true, true), longley(parties)).unwrap());
     }
 }
 
 #[test]
 fn longley_with_columns_at_three_parties_is_certified() {
-    let result = result(&params(true, false), longley(&[&[1, 2], &[0, 3, 4], &[5, 6]])).unwrap();
-    assert_near(&numbers(&result, "mle"), &CERTIFIED, 1e-9);
+    assert_certified(&result(&params(true, true), longley(&[&[1, 2], &[0, 3, 4], &[5, 6]])).unwrap());
+    assert_certified(&result(&params(true, true), longley(&[&[1, 2, 3], &[4, 5, 6], &[0]])).unwrap());
 }
 
 #[test]
@@ -226,32 +236,40 @@ const SMALL: [[i32; 4]; 12] = [
     [451, 31, 676, -75], [577, -994, 866, 653],
 ];
 
-fn small(intercept: bool) -> Vec<Local> {
+/// The three columns at one party, or each of them at another.
+fn small(intercept: bool, spread: bool) -> Vec<Local> {
     let column = |index: usize| SMALL.iter().map(|row| f64::from(row[index])).collect::<Vec<_>>();
     let x = [0, 1, 2].map(column);
-    vec![local(&x, None, intercept).unwrap(), local(&[], Some(&column(3)), intercept).unwrap()]
+    let y = local(&[], Some(&column(3)), intercept).unwrap();
+    let parts = x.chunks(if spread { 1 } else { 3 }).map(|part| local(part, None, intercept).unwrap());
+    parts.chain([y]).collect()
 }
 
 #[test]
 #[allow(clippy::excessive_precision, clippy::unreadable_literal)] // as they were computed
 fn errors_and_probabilities_are_those_of_a_computation_in_sixty_digits() {
-    let without = result(&params(false, true), small(false)).unwrap();
-    assert_near(&numbers(&without, "mle"), &[-0.22714449739041369, -0.053349603012173994, 0.58938321047670179], 1e-13);
-    assert_near(
-        &numbers(&without, "standard_errors"),
-        &[0.27729863408129478, 0.25954757092364327, 0.34804848259178643],
-        1e-13,
-    );
-    assert_near(&numbers(&without, "t"), &[-0.819133127514153, -0.20554845812010701, 1.6933939952497026], 1e-13);
-    assert_near(&numbers(&without, "p"), &[0.43386466250435377, 0.84171768191424624, 0.12462761556988382], 1e-12);
-    assert_near(&numbers(&without, "r_squared"), &[0.29508409510408328], 1e-13);
-    assert_near(&numbers(&without, "residual_standard_error"), &[567.59530160760196], 1e-13);
-    let with = result(&params(true, true), small(true)).unwrap();
-    let errors = [161.83742930674159, 0.27321431467214823, 0.24623515991509765, 0.33067867608289888];
-    let probabilities = [0.19303982849691349, 0.25724632934896473, 0.88254880161448963, 0.096568586176752312];
-    assert_near(&numbers(&with, "standard_errors"), &errors, 1e-13);
-    assert_near(&numbers(&with, "p"), &probabilities, 1e-12);
-    assert_near(&numbers(&with, "r_squared"), &[0.38311356805700218], 1e-13);
+    for spread in [false, true] {
+        let without = result(&params(false, true), small(false, spread)).unwrap();
+        assert_near(
+            &numbers(&without, "mle"),
+            &[-0.22714449739041369, -0.053349603012173994, 0.58938321047670179],
+            1e-13,
+        );
+        assert_near(
+            &numbers(&without, "standard_errors"),
+            &[0.27729863408129478, 0.25954757092364327, 0.34804848259178643],
+            1e-13,
+        );
+        assert_near(&numbers(&without, "t"), &[-0.819133127514153, -0.20554845812010701, 1.6933939952497026], 1e-13);
+        assert_near(&numbers(&without, "p"), &[0.43386466250435377, 0.84171768191424624, 0.12462761556988382], 1e-12);
+        assert_near(&numbers(&without, "r_squared"), &[0.29508409510408328], 1e-13);
+        let with = result(&params(true, true), small(true, spread)).unwrap();
+        let errors = [161.83742930674159, 0.27321431467214823, 0.24623515991509765, 0.33067867608289888];
+        let probabilities = [0.19303982849691349, 0.25724632934896473, 0.88254880161448963, 0.096568586176752312];
+        assert_near(&numbers(&with, "standard_errors"), &errors, 1e-13);
+        assert_near(&numbers(&with, "p"), &probabilities, 1e-12);
+        assert_near(&numbers(&with, "r_squared"), &[0.38311356805700218], 1e-13);
+    }
 }
 
 #[test]
@@ -281,8 +299,6 @@ fn all_parties_learn_why_there_is_no_result() {
             assert!(error.contains(expected), "{error}");
         }
     }
-    let spread = vec![x(&[two]), x(&wide[..1]), y()];
-    assert!(result(&params(false, true), spread).expect_err("details").contains("details need all columns"));
 }
 
 /// As the reference has it: ten rows, ten columns, and no parameters.
@@ -304,6 +320,8 @@ fn without_parameters_few_rows_are_accepted_with_a_warning() {
         ("[[[1], [1]]]", r#"{"intercept": true}"#, "column 0 depends linearly"),
         ("[[[1], [2]], [1, 2, 3]]", "null", "equally many rows"),
         ("[[[1], [null]]]", "null", "null at row 1, column 0"),
+        ("[[[1], [2]], [3, null]]", r#"{"missing": "error"}"#, "null at row 1, column 0"),
+        ("[[[1], [null]]]", r#"{"missing": "omit"}"#, "leave out incomplete rows at all parties"),
         ("[]", r#"{"condition": 0}"#, "condition must be from 1"),
         ("[]", r#"{"interzept": true}"#, "expected one of: intercept"),
     ] {
@@ -322,9 +340,206 @@ fn transcripts_of_permuted_rows_are_indistinguishable() {
         let y = permuted([1.0, 0.5, 0.0, 0.25, 0.0, 0.0, 0.0, 0.0]);
         [local(&[a], Some(&y), false).unwrap(), local(&[b], None, false).unwrap()]
     };
-    let params = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, false) };
+    let params = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, true) };
     let (one, other) = (inputs([0, 1, 2, 3, 4, 5, 6, 7]), inputs([7, 6, 5, 4, 3, 2, 1, 0]));
     laws::transcripts_are_indistinguishable::<StatisticsRegressionOLSVertical>(&params, &one, &other).unwrap();
+}
+
+/// One column at each of two parties, and the cosine of their angle; y is orthogonal to both.
+fn at_an_angle(cosine: f64) -> Vec<Local> {
+    let column = |one: f64, two: f64, three: f64| vec![one, two, three, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let y = column(0.0, 0.0, 1.0);
+    vec![
+        local(&[column(1.0, 0.0, 0.0)], Some(&y), false).unwrap(),
+        local(&[column(cosine, (1.0 - cosine * cosine).sqrt(), 0.0)], None, false).unwrap(),
+    ]
+}
+
+#[test]
+fn columns_are_accepted_up_to_the_condition_and_refused_beyond_twice() {
+    let params = Params { condition: 16, ..params(false, true) };
+    for (eigenvalue, accepted) in [(1.0, true), (0.5, true), (1.0 / 16.0, true), (1.0 / 33.0, false), (1e-9, false)] {
+        let result = result(&params, at_an_angle(1.0 - eigenvalue));
+        assert_eq!(result.is_ok(), accepted, "{eigenvalue}: {result:?}");
+    }
+}
+
+/// The sums of what two parties sent each other in messages of so many ring elements: numbers that were opened under masks.
+fn opened_under_masks<R: Ring>(report: &Report, elements: usize) -> Vec<u8> {
+    let sent = |from, to| -> Vec<Bytes> {
+        report.payloads(from, to).into_iter().filter(|payload| payload.len() == elements * R::WIDTH).collect()
+    };
+    let sums = sent(0, 1).into_iter().zip(sent(1, 0)).flat_map(|(one, other)| {
+        let mut sum: Vec<R> = ring::decode(&one, elements).unwrap();
+        ring::add_assign_le(&mut sum, &other).unwrap();
+        ring::encode(sum).to_vec()
+    });
+    sums.collect()
+}
+
+/// Every byte of the numbers that are opened under masks, of so many ring elements each time, is distributed alike for both inputs.
+fn assert_masked<R: Ring>(params: &Params, inputs: [Vec<Local>; 2], elements: usize, openings: usize) {
+    const RUNS: u64 = 160;
+    let counts = inputs.map(|inputs| {
+        let mut counts = vec![[0.0_f64; 16]; openings * elements * R::WIDTH];
+        for seed in 0..RUNS {
+            let keys = sim::keys(2, seed);
+            let report = simulate_among::<StatisticsRegressionOLSVertical>(
+                params,
+                inputs.clone(),
+                &keys,
+                seed,
+                Faults::default(),
+            );
+            let opened = opened_under_masks::<R>(&report.unwrap(), elements);
+            assert_eq!(opened.len(), counts.len(), "as many openings as expected");
+            opened.iter().zip(&mut counts).for_each(|(byte, bins)| bins[usize::from(byte >> 4)] += 1.0);
+        }
+        counts
+    });
+    for (position, (one, other)) in counts[0].iter().zip(&counts[1]).enumerate() {
+        let terms = one.iter().zip(other).filter(|(a, b)| *a + *b > 0.0);
+        let chi_square: f64 = terms.map(|(a, b)| (a - b) * (a - b) / (a + b)).sum();
+        // 15 degrees of freedom: 60 is exceeded by chance once in four million.
+        assert!(chi_square < 60.0, "byte {position} tells inputs apart: chi-square {chi_square:.0}");
+    }
+}
+
+/// How nearly columns depend on one another is nobody's business, and least of all where it is too nearly.
+#[test]
+fn numbers_that_are_opened_on_the_way_say_nothing_of_dependence() {
+    let refused = || [0.8, 0.9999].map(at_an_angle);
+    let refusing = Params { condition: 2, preprocessing: Source::Dealer(1), ..params(false, false) };
+    // E's triangle and R, before the first step and after each of four; the trace.
+    assert_masked::<U256>(&refusing, refused(), 5, STEPS_BEFORE_CHECK + 1);
+    assert_masked::<u64>(&refusing, refused(), 1, 1);
+    let accepting = Params { condition: 4, preprocessing: Source::Dealer(1), ..params(false, true) };
+    let accepted = || [0.0, 0.7].map(at_an_angle);
+    assert_masked::<U256>(&accepting, accepted(), 9, STEPS_BEFORE_CHECK + 4);
+    // v and S, then S times these.
+    assert_masked::<U256>(&accepting, accepted(), 3, 2);
+}
+
+/// Of two columns, with a condition of 2 or 4; three more follow.
+const STEPS_BEFORE_CHECK: usize = 4;
+
+/// What is opened besides masked numbers and the bit, as a protocol of its own.
+struct Opened;
+
+impl Protocol for Opened {
+    const NAME: &'static str = "Opened";
+    const VERSION: u16 = 1;
+    const SECURITY: Security = StatisticsRegressionOLSVertical::SECURITY;
+    type Params = Params;
+    type Input = Local;
+    type Output = Vec<f64>;
+
+    fn admit(submission: Submission) -> Result<(Params, Local), ObjectError> {
+        StatisticsRegressionOLSVertical::admit(submission)
+    }
+
+    fn announce(params: &Params, input: &Local) -> Value {
+        StatisticsRegressionOLSVertical::announce(params, input)
+    }
+
+    fn cost(_: &Params, _: &Announced) -> Cost {
+        Cost::default()
+    }
+
+    async fn run(party: &mut Party, params: Params, input: Secret<Local>) -> Result<Vec<f64>, ProtocolError> {
+        let (plan, local) = (Plan::new(&params, party.announced())?, input.into_inner());
+        let Solution { g, variances, unexplained, intercept } =
+            plan.system.solve(party, &local.panel(plan.system.errors)).await?;
+        Ok([g, variances].concat().into_iter().chain(unexplained).chain(intercept).collect())
+    }
+}
+
+/// A simulator that has the result and a party's own column computes all that is opened to that party, and there is no more.
+#[test]
+fn what_is_opened_follows_from_the_result() {
+    for intercept in [false, true] {
+        let (params, mut inputs) = (params(intercept, true), small(intercept, true));
+        // One that has nothing at all.
+        inputs.push(local(&[], None, intercept).unwrap());
+        let result = result(&params, inputs.clone()).unwrap();
+        let [mle, errors] = ["mle", "standard_errors"].map(|key| numbers(&result, key));
+        let freedom = numbers(&result, "degrees_of_freedom")[0];
+        let unit = 2_f64.powi(inputs[3].y.as_ref().unwrap().exponent);
+        let mut whole = vec![1.0 - numbers(&result, "r_squared")[0]];
+        whole.extend(intercept.then(|| (errors[0] / unit).powi(2) * freedom));
+        let keys = sim::keys(inputs.len(), 7);
+        crate::ot::acquaint(&keys);
+        let report = simulate_among::<Opened>(&params, inputs.clone(), &keys, 7, Faults::default()).unwrap();
+        for (place, outcome) in report.outcomes.into_iter().enumerate() {
+            let opened = outcome.unwrap();
+            let Some(Value::Array(opened)) = opened.entry("result") else { panic!("no list") };
+            let mut predicted = Vec::new();
+            if place < 3 {
+                let index = place + usize::from(intercept);
+                // Of one column, R is a number.
+                let inverse = inputs[place].coefficients(&[1.0])[0];
+                predicted.push(mle[index] / unit / inverse);
+                predicted.push((errors[index] / unit / inverse).powi(2) * freedom);
+            }
+            predicted.extend(&whole);
+            assert_near(&opened.to_f64().unwrap(), &predicted, 1e-11);
+        }
+    }
+}
+
+#[test]
+fn costs_are_as_stated_where_products_take_several_windows() {
+    let column = |period: usize| (0..2500).map(|row| (row % period) as f64).collect::<Vec<f64>>();
+    let all = [
+        local(&[column(7)], None, false).unwrap(),
+        local(&[column(9)], Some(&column(11)), false).unwrap(),
+        local(&[column(13)], None, false).unwrap(),
+        local(&[], None, false).unwrap(),
+    ];
+    for (parties, details) in [(2, true), (3, false), (4, false)] {
+        let inputs = all[..parties].to_vec();
+        let params = Params { condition: SPREAD, ..params(false, details) };
+        let announced: Vec<Value> =
+            inputs.iter().map(|input| StatisticsRegressionOLSVertical::announce(&params, input)).collect();
+        for (place, cost) in run(&params, inputs).costs.into_iter().enumerate() {
+            let stated = StatisticsRegressionOLSVertical::cost(&params, &Announced::new(place, announced.clone()));
+            assert_eq!(cost, stated, "of party {place}, {parties} parties");
+        }
+    }
+}
+
+#[test]
+fn where_there_is_nothing_to_explain_no_part_is_explained() {
+    let columns = [0, 1].map(|index| SMALL.iter().map(|row| f64::from(row[index])).collect::<Vec<_>>());
+    let constant = [3.0; 12];
+    let x = |columns: &[Vec<f64>]| local(columns, None, true).unwrap();
+    let y = || local(&[], Some(&constant), true).unwrap();
+    for inputs in [vec![x(&columns), y()], vec![x(&columns[..1]), x(&columns[1..]), y()]] {
+        let result = result(&params(true, true), inputs).unwrap();
+        assert_eq!(result.entry("r_squared"), Some(&Value::Null));
+        assert!((numbers(&result, "mle")[0] - 3.0).abs() < 1e-12);
+        assert!(numbers(&result, "standard_errors").iter().all(|error| *error < 1e-6));
+    }
+}
+
+#[test]
+fn the_error_of_an_intercept_is_exact_or_refused_where_means_are_large() {
+    let column = |index: usize, mean: f64| SMALL.iter().map(|row| f64::from(row[index]) + mean).collect::<Vec<_>>();
+    let inputs = |mean| {
+        vec![
+            local(&[column(0, 0.0)], Some(&column(3, 0.0)), true).unwrap(),
+            local(&[column(1, mean)], None, true).unwrap(),
+        ]
+    };
+    let spread = result(&params(true, true), inputs(1e8)).unwrap();
+    let all = local(&[column(0, 0.0), column(1, 1e8)], Some(&column(3, 0.0)), true).unwrap();
+    let together = result(&params(true, true), vec![all, local(&[], None, true).unwrap()]).unwrap();
+    assert_near(&numbers(&spread, "standard_errors"), &numbers(&together, "standard_errors"), 1e-9);
+    let errors =
+        run(&params(true, true), inputs(1e10)).outcomes.into_iter().map(|outcome| outcome.unwrap_err().to_string());
+    let errors: Vec<String> = errors.collect();
+    assert!(errors[1].contains("the means are too large"), "{errors:?}");
+    assert!(result(&params(true, false), inputs(1e10)).is_ok());
 }
 
 /// What the reference computed, as it was recorded.
