@@ -6,7 +6,7 @@ use fsc_core::protocol::ProtocolError;
 use super::FRACTION;
 use super::schedule::TRACE;
 use crate::algebra::ring::{U256, shifted_right};
-use crate::circuit::sign::Signs;
+use crate::circuit::sign::Masks;
 use crate::circuit::{Gmw, Size};
 use crate::preprocessing::Source;
 
@@ -19,15 +19,15 @@ const TRACE_BITS: usize = 48;
 /// What is made ahead for one comparison, which all parties of the run take part in.
 pub struct Condition {
     gmw: Gmw,
-    signs: Signs,
+    masks: Masks,
 }
 
 impl Condition {
     /// Makes it.
     pub async fn prepare(party: &mut Party, source: Source) -> Result<Self, ProtocolError> {
         let mut gmw = Gmw::connect(party, source, Self::size(party.parties())).await?;
-        let signs = Signs::prepare(&mut gmw, party, TRACE_BITS, 1).await?;
-        Ok(Self { gmw, signs })
+        let masks = Masks::prepare(&mut gmw, party, TRACE_BITS, 1).await?;
+        Ok(Self { gmw, masks })
     }
 
     /// Opens whether the trace is below 2^-[`TRACE`]; from my term of it, with f bits behind the point.
@@ -36,17 +36,17 @@ impl Condition {
     pub async fn holds(&mut self, party: &mut Party, term: U256, first: bool) -> Result<bool, ProtocolError> {
         let bound = if first { 1 << (TRACE_FRACTION - TRACE) } else { 0 };
         let term = shifted_right(term, FRACTION - TRACE_FRACTION)[0].cast_signed().wrapping_sub(bound);
-        let negative = self.signs.negative(&mut self.gmw, party, &[term]).await?;
+        let negative = self.masks.negative(&mut self.gmw, party, &[term]).await?;
         Ok(self.gmw.open(party, &negative).await?.get(0))
     }
 
     /// What all of it takes.
     pub fn size(parties: usize) -> Size {
-        Signs::prepare_size(parties, TRACE_BITS, 1) + Self::size_of_holds()
+        Masks::prepare_size(parties, TRACE_BITS, 1) + Self::size_of_holds()
     }
 
     /// What [`Condition::holds`] takes.
     pub fn size_of_holds() -> Size {
-        Signs::negative_size(TRACE_BITS, 1) + Size::opening(1)
+        Masks::negative_size(TRACE_BITS, 1) + Size::opening(1)
     }
 }
