@@ -200,7 +200,7 @@ fn two_parties_send_few_messages() {
 /// What is shown, from the result alone.
 fn simulated(params: &Params, parties: usize, samples: u128, item: u64) -> Vec<Seen> {
     let mut seen = vec![Seen::Sums(vec![samples, 0])];
-    seen.extend(testing::simulate_search(&params.search(parties), &[item]));
+    seen.extend(testing::simulate_search(&params.search(parties), params.options.preprocessing, &[item]));
     seen
 }
 
@@ -216,6 +216,11 @@ fn what_is_opened_follows_from_the_result() {
         let predicted = simulated(&params, 3, 8, of_integer(item));
         testing::compare(&report::<KthElement>(&params, &inputs), 3, &predicted).unwrap();
     }
+    let options = Options { preprocessing: Source::Oblivious, ..options(Kind::Int64) };
+    let params = Params { options, ..digits(5) };
+    let report_of_two = testing::run_among_acquaintances::<KthElement>(&params, inputs[..2].to_vec());
+    testing::compare(&report_of_two, 2, &simulated(&params, 2, 7, of_integer(9))).unwrap();
+    testing::compare(&report_of_two, 2, &simulated(&params, 2, 7, of_integer(11))).unwrap_err();
     let params = Params { upper: of_integer(999), ..digits(4) };
     let predicted = simulated(&params, 3, 8, of_integer(9));
     testing::compare(&report::<KthElement>(&params, &inputs), 3, &predicted).unwrap();

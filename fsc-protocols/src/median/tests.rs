@@ -3,7 +3,6 @@ use std::sync::Arc;
 use fsc_core::joining::Keys;
 use fsc_core::laws::Lawful;
 use fsc_core::protocol_laws;
-use fsc_core::sim::{Faults, simulate};
 use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
@@ -12,7 +11,7 @@ use super::*;
 use crate::order::{of_float, of_integer};
 use crate::ot;
 use crate::preprocessing::Source;
-use crate::search::testing::{self, Seen, recorded, results, value};
+use crate::search::testing::{self, recorded, results, value};
 
 protocol_laws!(SecureMedian, docs: "../median.rs", parties: 2..=5);
 
@@ -154,12 +153,15 @@ fn what_is_opened_follows_from_the_result() {
         ([floats(&[0.57]), floats(&[])], [0.57, 0.57]),
         ([floats(&[0.57; 100]), floats(&[-4.0, 6.0])], [0.57, 0.57]),
     ] {
-        let report = simulate::<SecureMedian>(&FLOATS, inputs.to_vec(), 3, Faults::default()).unwrap();
-        let predicted: Vec<Seen> = testing::simulate_search(&search(FLOATS, 2), &middle.map(of_float));
-        testing::compare(&report, 2, &predicted).unwrap();
-        // A control: of another result, something else would have been opened.
-        let other = testing::simulate_search(&search(FLOATS, 2), &[0.25, 0.5].map(of_float));
-        testing::compare(&report, 2, &other).unwrap_err();
+        for options in [FLOATS, Options { preprocessing: Source::Oblivious, ..FLOATS }] {
+            let report = testing::run_among_acquaintances::<SecureMedian>(&options, inputs.to_vec());
+            let simulated = |middle: [f64; 2]| {
+                testing::simulate_search(&search(options, 2), options.preprocessing, &middle.map(of_float))
+            };
+            testing::compare(&report, 2, &simulated(middle)).unwrap();
+            // A control: of another result, something else would have been opened.
+            testing::compare(&report, 2, &simulated([0.25, 0.5])).unwrap_err();
+        }
     }
 }
 

@@ -154,9 +154,9 @@ fn two_parties_send_few_messages() {
 }
 
 /// What is shown, from the result alone.
-fn simulated(parties: usize, samples: u128, minimum: f64, maximum: f64) -> Vec<Seen> {
+fn simulated(masked: u32, samples: u128, minimum: f64, maximum: f64) -> Vec<Seen> {
     let mut seen = vec![Seen::Sums(vec![samples])];
-    seen.extend((0..tournament_size(parties, 2).rounds).map(|_| Seen::Masked));
+    seen.extend((0..masked).map(|_| Seen::Masked));
     let codes = [of_float(minimum), !of_float(maximum)];
     seen.push(Seen::Bits(Bits::positions(&codes, 64).to_bytes().to_vec()));
     seen
@@ -168,8 +168,17 @@ fn what_is_opened_follows_from_the_result() {
     {
         let inputs = parties.iter().map(|numbers| floats(numbers)).collect();
         let report = simulate::<MinimumMaximum>(&FLOATS, inputs, 3, Faults::default()).unwrap();
-        testing::compare(&report, 3, &simulated(3, 4, -2.0, 7.0)).unwrap();
-        testing::compare(&report, 3, &simulated(3, 4, -2.0, 7.5)).unwrap_err();
+        let rounds = tournament_size(3, 2).rounds;
+        testing::compare(&report, 3, &simulated(rounds, 4, -2.0, 7.0)).unwrap();
+        testing::compare(&report, 3, &simulated(rounds, 4, -2.0, 7.5)).unwrap_err();
+    }
+    // Of two parties, one asks, and the other sends its circuit.
+    let params = Options { preprocessing: Source::Oblivious, ..FLOATS };
+    for parties in [[&[4.5, 7.0][..], &[-2.0]], [&[-2.0, 1.0, 7.0], &[]], [&[3.0], &[-2.0, 7.0]]] {
+        let inputs = parties.iter().map(|numbers| floats(numbers)).collect();
+        let report = testing::run_among_acquaintances::<MinimumMaximum>(&params, inputs);
+        testing::compare(&report, 2, &simulated(1, 3, -2.0, 7.0)).unwrap();
+        testing::compare(&report, 2, &simulated(1, 3, -2.5, 7.0)).unwrap_err();
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fsc_core::laws::ChaCha20Rng;
 use fsc_core::protocol::Protocol;
-use fsc_core::sim::{Faults, Report, simulate};
+use fsc_core::sim::{self, Faults, Report, simulate, simulate_among};
 use fsc_core::value::{Limits, Value, json};
 use rand::RngExt;
 
@@ -11,6 +11,7 @@ use super::*;
 use crate::algebra::ring;
 use crate::circuit::Size;
 use crate::circuit::sign::Masks;
+use crate::ot;
 
 /// What everybody sees when all parties' messages of a round are put together.
 pub(crate) enum Seen {
@@ -55,13 +56,16 @@ fn plus(mut sums: Vec<u128>, message: &Bytes) -> Vec<u128> {
 }
 
 /// What a search shows, from the answers alone.
-pub(crate) fn simulate_search(search: &Search, answers: &[u64]) -> Vec<Seen> {
-    let masked = |size: Size| (0..size.rounds).map(|_| Seen::Masked);
+pub(crate) fn simulate_search(search: &Search, source: Source, answers: &[u64]) -> Vec<Seen> {
+    let is_garbled = garbled::is_chosen(source, search.parties);
+    let masked = |size: Size| (0..if is_garbled { 0 } else { size.rounds }).map(|_| Seen::Masked);
     let bits = search.sum_bits();
     let mut seen: Vec<Seen> = masked(Masks::prepare_size(search.parties, bits, search.all_sums())).collect();
     for step in 0..search.steps {
         let sums = search.sums(step);
         seen.extend(masked(Masks::negative_size(bits, sums)));
+        // Of two parties, one asks, and the other sends its circuits.
+        seen.extend(is_garbled.then_some(Seen::Masked));
         let digit = |answer: &u64| (answer - search.first) >> (DIGIT * (search.steps - 1 - step)) & 0xf;
         let below = answers.iter().flat_map(|answer| (0..15).map(move |index| index < digit(answer)));
         // The condition holds: there is an answer.
@@ -86,6 +90,13 @@ pub(crate) fn recorded(function: &str) -> (Vec<Value>, Value) {
         panic!("{function} is not as recorded");
     };
     (inputs, results[0].entry("result").expect("a result").clone())
+}
+
+/// A run by nodes that have met.
+pub(crate) fn run_among_acquaintances<P: Protocol>(params: &P::Params, inputs: Vec<P::Input>) -> Report {
+    let keys = sim::keys(inputs.len(), 3);
+    ot::acquaint(&keys);
+    simulate_among::<P>(params, inputs, &keys, 3, Faults::default()).expect("examples are admitted")
 }
 
 /// Every party's result of a run without faults.
