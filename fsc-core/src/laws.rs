@@ -50,14 +50,16 @@ pub fn gives_the_right_result<P: Lawful>(parties: RangeInclusive<usize>) -> Resu
     without_errors::<P>(parties, &Faults::default())
 }
 
-/// The result is right among nodes that have never met, too.
+/// The result is right among nodes that have never met, too, and the messages are as many and as long as stated.
 pub fn strangers_get_the_right_result<P: Lawful>(parties: RangeInclusive<usize>) -> Result<(), Broken> {
     for parties in parties {
         let mut rng = ChaCha20Rng::seed_from_u64(parties as u64);
         let params = P::params(&mut rng, parties);
         let inputs = P::inputs(&mut rng, &params, parties);
         let report = simulate::<P>(&params, inputs.clone(), 0, Faults::default()).map_err(|error| error.to_string())?;
-        Case::<P> { params, inputs }.check_all(&report.outcomes, 0, false)?;
+        let case = Case::<P> { params, inputs };
+        case.check_all(&report.outcomes, 0, false)?;
+        case.check_costs(&report, parties - 1)?;
     }
     Ok(())
 }
@@ -121,13 +123,7 @@ pub fn replayed_mail_is_refused<P: Lawful>(parties: RangeInclusive<usize>) -> Re
 pub fn costs_are_as_stated<P: Lawful>(parties: RangeInclusive<usize>) -> Result<(), Broken> {
     for (seed, parties) in tries(parties) {
         let (report, case) = try_once::<P>(seed, parties, Faults::default())?;
-        let announced: Vec<_> = case.inputs.iter().map(|input| P::announce(&case.params, input)).collect();
-        for (place, cost) in report.costs.iter().enumerate() {
-            let stated = P::cost(&case.params, &Announced::new(place, announced.clone()));
-            if *cost != stated {
-                return Err(format!("{parties} parties: stated {stated:?}, but party {place} spent {cost:?}"));
-            }
-        }
+        case.check_costs(&report, 0)?;
     }
     Ok(())
 }
@@ -243,6 +239,21 @@ struct Case<P: Lawful> {
 }
 
 impl<P: Lawful> Case<P> {
+    /// What every party spent is what is stated, where each has so many strangers.
+    fn check_costs(&self, report: &Report, strangers: usize) -> Result<(), Broken> {
+        let announced: Vec<_> = self.inputs.iter().map(|input| P::announce(&self.params, input)).collect();
+        for (place, cost) in report.costs.iter().enumerate() {
+            let stated = P::cost(&self.params, &Announced::new(place, announced.clone()).among_strangers(strangers));
+            if *cost != stated {
+                let parties = announced.len();
+                return Err(format!(
+                    "{parties} parties, {strangers} strangers: stated {stated:?}, but party {place} spent {cost:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn is_right(&self, value: &Value) -> bool {
         value.entry("result").is_some_and(|result| P::is_right(&self.params, &self.inputs, result))
     }

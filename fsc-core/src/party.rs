@@ -349,6 +349,11 @@ impl Memory {
         Self { keys, peers: Mutex::new(peers) }
     }
 
+    /// How many others there are with whom nothing is kept.
+    pub(crate) fn strangers(&self) -> usize {
+        self.peers().iter().flatten().filter(|peer| peer.kept.is_none()).count()
+    }
+
     fn half(&self, other: usize) -> Option<Half> {
         let peers = self.peers();
         let (_, half) = peers.get(other)?.as_ref()?.kept.as_ref()?;

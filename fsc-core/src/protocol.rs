@@ -147,12 +147,24 @@ impl Add for Cost {
 pub struct Announced {
     me: usize,
     values: Vec<Value>,
+    strangers: usize,
 }
 
 impl Announced {
-    /// What the parties said, in order of place, seen from the place `me`.
+    /// What the parties said, in order of place, seen from the place `me`, all of which keep something for one another.
     pub fn new(me: usize, values: Vec<Value>) -> Self {
-        Self { me, values }
+        Self { me, values, strangers: 0 }
+    }
+
+    /// The same, where I keep nothing together with so many others.
+    #[must_use]
+    pub fn among_strangers(self, strangers: usize) -> Self {
+        Self { strangers, ..self }
+    }
+
+    /// With how many others I keep nothing from earlier runs ([`Party::kept`](crate::party::Party::kept)).
+    pub fn strangers(&self) -> usize {
+        self.strangers
     }
 
     /// My place.

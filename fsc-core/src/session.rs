@@ -566,7 +566,8 @@ impl Session {
         let room = Arc::default();
         let seed = Zeroizing::new(*blake3::keyed_hash(&self.seed, b"protocol").as_bytes());
         let memory = Arc::new(self.memory(&hellos, &joined));
-        let announced = Arc::new(Announced::new(me, hellos.into_iter().map(|hello| hello.announced).collect()));
+        let announced = Announced::new(me, hellos.into_iter().map(|hello| hello.announced).collect());
+        let announced = Arc::new(announced.among_strangers(memory.strangers()));
         let party = Party::new(&announced, &seed, Arc::new(mask_keys), memory, Arc::clone(&room));
         let State::Joining { cost, .. } = &self.state else { return };
         match catch_unwind(AssertUnwindSafe(|| cost(&announced))) {

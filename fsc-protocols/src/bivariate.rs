@@ -137,7 +137,8 @@ impl Protocol for StatisticsBivariate {
     fn cost(params: &Params, all: &Announced) -> Cost {
         let first = 3 + usize::from(params.missing == Missing::Omit);
         let exponents = extremes_cost(params.preprocessing, all.parties(), all.me(), 2);
-        exponents + cost_of_sums(all.parties(), first) + exponents + cost_of_sums(all.parties(), 3)
+        let sums = cost_of_sums(all.parties(), first) + cost_of_sums(all.parties(), 3);
+        params.preprocessing.meeting_cost(all) + exponents + exponents + sums
     }
 
     fn present(output: Moments) -> Result<Value, ConvertError> {

@@ -138,7 +138,7 @@ impl Protocol for KthElement {
 
     fn cost(params: &Params, all: &Announced) -> Cost {
         let counts = Size::round(16 * params.counts()).cost(params.options.preprocessing, all.parties());
-        counts + params.search(all.parties()).cost(params.options.preprocessing, all.me())
+        counts + params.search(all.parties()).cost(params.options.preprocessing, all)
     }
 
     fn present(output: Element) -> Result<Value, ConvertError> {

@@ -91,7 +91,7 @@ impl Protocol for SecureMedian {
     fn cost(params: &Options, all: &Announced) -> Cost {
         let omitted = if params.missing == Missing::Omit { Size::round(16) } else { Size::default() };
         let omitted = omitted.cost(params.preprocessing, all.parties());
-        omitted + search(*params, all.parties()).cost(params.preprocessing, all.me())
+        omitted + search(*params, all.parties()).cost(params.preprocessing, all)
     }
 
     fn present(output: Median) -> Result<Value, ConvertError> {

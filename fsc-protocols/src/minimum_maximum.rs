@@ -111,7 +111,8 @@ impl Protocol for MinimumMaximum {
     fn cost(params: &Options, all: &Announced) -> Cost {
         let (source, parties, me) = (params.preprocessing, all.parties(), all.me());
         let counts = Size::round(16 * counts(*params)).cost(source, parties);
-        counts + extremes_cost(source, parties, me, 1) + garbled::last_opening(source, parties, me)
+        let extremes = source.meeting_cost(all) + extremes_cost(source, parties, me, 1);
+        counts + extremes + garbled::last_opening(source, parties, me)
     }
 
     fn present(output: Extremes) -> Result<Value, ConvertError> {

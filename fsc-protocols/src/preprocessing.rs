@@ -7,10 +7,11 @@ use std::future::Future;
 
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
-use fsc_core::protocol::{Cost, ProtocolError, Security};
+use fsc_core::protocol::{Announced, Cost, ProtocolError, Security};
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::bits::Bits;
+use crate::ot::Pairs;
 
 pub mod dealer;
 pub mod oblivious;
@@ -90,6 +91,14 @@ impl Source {
                 Err(ObjectError::argument("parameters", why))
             }
             Self::Oblivious | Self::Dealer(_) => Ok(self),
+        }
+    }
+
+    /// What a party sends to those of the others that it has not met yet, before it makes anything.
+    pub fn meeting_cost(self, all: &Announced) -> Cost {
+        match self {
+            Self::Oblivious => Pairs::meeting_cost(all.strangers()),
+            Self::Dealer(_) => Cost::default(),
         }
     }
 

@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 
 use fsc_core::party::Party;
-use fsc_core::protocol::{Cost, ProtocolError};
+use fsc_core::protocol::{Announced, Cost, ProtocolError};
 
 use crate::circuit::garbled;
 use crate::circuit::sign::Signs;
@@ -54,11 +54,13 @@ impl Search {
         self.steps
     }
 
-    /// What the party at `me` sends for it.
-    pub fn cost(&self, source: Source, me: usize) -> Cost {
+    /// What a party sends for it.
+    pub fn cost(&self, source: Source, all: &Announced) -> Cost {
         let counts: Vec<usize> = (0..self.steps).map(|step| self.sums(step)).collect();
-        let steps = Signs::cost(source, self.parties, me, self.sum_bits(), &counts);
-        if self.steps == 0 { steps } else { steps + garbled::last_opening(source, self.parties, me) }
+        let steps = Signs::cost(source, self.parties, all.me(), self.sum_bits(), &counts);
+        let last =
+            if self.steps == 0 { Cost::default() } else { garbled::last_opening(source, self.parties, all.me()) };
+        source.meeting_cost(all) + steps + last
     }
 
     /// The answers to all questions; none, if the condition, of which each party gives its term, does not hold.

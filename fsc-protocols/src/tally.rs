@@ -129,7 +129,8 @@ pub(crate) fn cost<C: Category>(params: &Params<C::Book>, all: &Announced) -> Co
     let bytes = 16 * (cells + usize::from(params.missing == Missing::Omit));
     let sum = Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 };
     if params.minimum_count > 1 {
-        Signs::cost(params.preprocessing, parties, all.me(), RECORDS + 1, &[cells]) + sum
+        let source = params.preprocessing;
+        source.meeting_cost(all) + Signs::cost(source, parties, all.me(), RECORDS + 1, &[cells]) + sum
     } else {
         sum
     }

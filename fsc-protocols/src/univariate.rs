@@ -153,7 +153,9 @@ impl Protocol for StatisticsUnivariate {
         let sums = cost_of_sums(parties, first) + cost_of_sums(parties, 5);
         // A garbler has the other's part of the first sum before it sends its own, so its parts of both leave at once.
         let at_once = garbled::is_chosen(source, parties) && me == GARBLER;
-        extremes_cost(source, parties, me, 1) + Cost { rounds: sums.rounds - u32::from(at_once), ..sums }
+        source.meeting_cost(all)
+            + extremes_cost(source, parties, me, 1)
+            + Cost { rounds: sums.rounds - u32::from(at_once), ..sums }
     }
 
     fn present(output: Moments) -> Result<Value, ConvertError> {

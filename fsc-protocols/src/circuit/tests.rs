@@ -56,7 +56,8 @@ impl Protocol for Blocks {
 
     fn cost(params: &Params, all: &Announced) -> Cost {
         let bits = if let Block::Choose = params.block { params.width } else { 1 };
-        (params.size(all.parties()) + Size::opening(params.count * bits)).cost(params.source, all.parties())
+        let size = params.size(all.parties()) + Size::opening(params.count * bits);
+        params.source.meeting_cost(all) + size.cost(params.source, all.parties())
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Vec<u64>>) -> Result<Vec<u64>, ProtocolError> {

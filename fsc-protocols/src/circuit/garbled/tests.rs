@@ -55,7 +55,7 @@ impl Protocol for Comparison {
             Work::Smaller => Circuit::Smaller.opened_cost(me, count, width),
             Work::Negative => Signs::cost(Source::Oblivious, 2, me, width as usize, &goes),
         };
-        opened + last_opening(Source::Oblivious, 2, me)
+        Source::Oblivious.meeting_cost(all) + opened + last_opening(Source::Oblivious, 2, me)
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Vec<u64>>) -> Result<Vec<u64>, ProtocolError> {
