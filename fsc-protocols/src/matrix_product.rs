@@ -26,9 +26,10 @@
 //!
 //! # Wire
 //!
-//! Two rounds after joining. The product is made once, between its two owners, as [`linear::product`](crate::linear::product)
-//! says, in elements of 16 bytes; then each of them sends every other party rows · columns · 16 bytes. With three
-//! parties or more, each sends all others an empty message at the end, so that a party which is missing is named.
+//! Two rounds after joining, more for large products: the product is made once, between its two owners, as
+//! [`ot::product`](crate::ot::product) says for w = 128 and β = 64. For an element of X that is 512 bytes from its owner and 800
+//! bytes for each column of Y back. Then each of them sends every other party rows · columns · 16 bytes. With three parties or
+//! more, each sends all others an empty message at the end, so that a party which is missing is named.
 //!
 //! # Differences from the reference
 //!

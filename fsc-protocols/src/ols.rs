@@ -38,7 +38,7 @@
 //!
 //! Columns at one party: three messages one after the other, between the two owners: choices, corrections with a share, and the
 //! coefficients. Columns at several: 2 rounds, then about 30 openings of k(k + 3)/2 elements of 32 bytes for k columns, one more each for the
-//! condition, g and β. Before the openings, oblivious transfer of about (k + 1)²·k·4 KiB for each of them and each pair.
+//! condition, g and β. Before the openings, oblivious transfer of about (k + 1)²·k·3 KiB for each of them and each pair.
 //!
 //! # Differences from the reference
 //!
