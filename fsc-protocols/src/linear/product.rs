@@ -123,9 +123,8 @@ pub fn then(source: Source, me: usize, products: &[Product], making: Cost, next:
 
 /// How often a party sends for the products by oblivious transfer that it is left in, and right in.
 pub fn rounds(me: usize, products: &[Product]) -> [u32; 2] {
-    let most = |side: fn(&Product) -> usize| {
-        products.iter().filter(|product| side(product) == me).map(|product| product.rounds()).max()
-    };
+    let most =
+        |side: fn(&Product) -> usize| products.iter().filter(|product| side(product) == me).map(Product::rounds).max();
     [most(|product| product.left), most(|product| product.right)].map(Option::unwrap_or_default)
 }
 
@@ -226,9 +225,11 @@ fn pad_key(party: &mut Party, dealer: usize, holder: usize) -> Option<[u8; 32]> 
 
 /// The ring elements that a key expands to.
 fn expanded<R: Ring>(key: &[u8; 32], length: usize) -> Vec<R> {
-    let mut blocks = vec![0; (length * R::WIDTH).div_ceil(16)];
+    let mut blocks = vec![0_u128; (length * R::WIDTH).div_ceil(16)];
     Keystream::new(key).fill(0, &mut blocks);
-    blocks.iter_mut().for_each(|block: &mut u128| *block = block.to_le());
+    for block in &mut blocks {
+        *block = block.to_le();
+    }
     ring::decode(&bytemuck::cast_slice(&blocks)[..length * R::WIDTH], length).expect("as many bytes as elements take")
 }
 

@@ -59,7 +59,9 @@ impl Hash {
         let mut rest = &mut blocks[..];
         for (string, length) in strings.iter().zip(lengths) {
             let (hashes, others) = rest.split_at_mut(length);
-            hashes.iter_mut().for_each(|hash| *hash = (*hash ^ string).to_le());
+            for hash in hashes {
+                *hash = (*hash ^ string).to_le();
+            }
             rest = others;
         }
     }

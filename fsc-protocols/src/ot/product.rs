@@ -1,7 +1,8 @@
 //! The product of two private matrices, X at one party and Y at another, in additive shares of a ring Z/2^w.
 //!
 //! Gilboa, "Two party RSA key generation" (Crypto 1999), section 4.1, over whole rows of Y at a time, from correlated OT
-//! (Asharov et al., CCS 2013, section 5.4): the owner of X receives, its bits are the choices. For each element
+//! (Asharov et al., "More efficient oblivious transfer and extensions for faster secure computation", CCS 2013): the owner of X
+//! receives, its bits are the choices. For each element
 //! x_rk = −2^(β−1)·x_(β−1) + Σ_b 2^b·x_b, in two's complement of β bits, and each of its bits b:
 //!
 //! ```text
@@ -26,7 +27,7 @@
 //!
 //! For an element of X, its owner sends 8·β bytes (up to rounding), and the owner of Y, for each column, Σ_{b<β} (w/8 − ⌊b/8⌋):
 //! 800 bytes for w = 128 and β = 64. The owner of X asks for at most 4 MiB in one message (or for one bit, if a row of Y is
-//! larger), counted as if w were 256; that of Y answers in parts of at most 256 KiB (or of one bit). Two questions are under
+//! larger), counted as if w were 256; that of Y answers in parts of at most 1 MiB (or of one bit). Two questions are under
 //! way at a time, so neither side holds more than that, its matrix and its share: each sends in one round for every two
 //! questions.
 //!
@@ -41,8 +42,9 @@ use std::iter::successors;
 use std::ops::Range;
 
 use bytes::Bytes;
-use fsc_core::party::Party;
+use fsc_core::party::{PIECE, Party};
 use fsc_core::protocol::{Cost, ProtocolError};
+use subtle::{Choice, ConditionallySelectable};
 
 use super::hash::Hash;
 use super::softspoken::message_length;
@@ -56,9 +58,6 @@ const WINDOW: usize = 2;
 
 /// The most bytes that a question asks for, in elements of the largest ring.
 const QUESTION: usize = 1 << 22;
-
-/// The most bytes in a part of an answer.
-const PART: usize = 1 << 18;
 
 /// The most bytes of pads at a time: they stay in the first-level cache, between being made and being used.
 const BATCH: usize = 1 << 14;
@@ -155,7 +154,7 @@ impl Product {
 
     /// The OTs of each part of the answer to those.
     fn parts<R: Ring>(&self, ots: Range<usize>) -> impl ExactSizeIterator<Item = Range<usize>> + use<R> {
-        cut(ots, self.ots_in::<R>(PART))
+        cut(ots, self.ots_in::<R>(PIECE))
     }
 
     /// The number of OTs whose rows take at most so many bytes; at least one.
@@ -230,7 +229,7 @@ impl<R: Ring> Sum<R> {
     }
 
     /// Adds the terms of the next OT, column by column.
-    fn add(&mut self, place: Place, mut term: impl FnMut(usize) -> R) {
+    fn add(&mut self, place: Place, term: impl Fn(usize) -> R) {
         let sums = self.row.iter_mut().enumerate();
         if place.bit == place.highest {
             sums.for_each(|(column, sum)| *sum = term(column).negated());
@@ -345,7 +344,7 @@ fn absorb<R: Ring>(
         let mut corrections = &corrections[..];
         for (place, index) in places.zip(start..) {
             let width = width::<R>(place.bit);
-            let chosen = 0_u64.wrapping_sub(choices.get(index).into());
+            let chosen = u64::conditional_select(&0, &u64::MAX, Choice::from(u8::from(choices.get(index))));
             sum.add(place, |column| {
                 let at = column * width;
                 load::<R>(pads, at).plus(masked(load(corrections, at), chosen))
@@ -405,12 +404,11 @@ fn answer<R: Ring>(
         for place in places {
             let width = width::<R>(place.bit);
             let y = &y[place.across * columns..][..columns];
-            sum.add(place, |column| {
+            for (column, y) in y.iter().enumerate() {
                 let at = column * width;
-                let zero = load::<R>(zeros, at);
-                store(corrections, at, zero.minus(load(ones, at)).plus(y[column]));
-                zero
-            });
+                store(corrections, at, load::<R>(zeros, at).minus(load(ones, at)).plus(*y));
+            }
+            sum.add(place, |column| load(zeros, column * width));
             let row = columns * width;
             (zeros, ones) = (&zeros[row.next_multiple_of(BLOCK)..], &ones[row.next_multiple_of(BLOCK)..]);
             corrections = &mut corrections[row..];
@@ -430,10 +428,12 @@ fn store<R: Ring>(bytes: &mut [u8], at: usize, element: R) {
     bytes[at..at + R::WIDTH].copy_from_slice(bytemuck::bytes_of(&element.to_wire()));
 }
 
-/// The element, if the mask is ones, zero if it is zeros; in constant time.
+/// The element, if the mask is ones, zero if it is zeros. Masks come from [`subtle`], so that no compiler branches on them.
 fn masked<R: Ring>(mut element: R, mask: u64) -> R {
     let words: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut element));
-    words.iter_mut().for_each(|word| *word &= mask);
+    for word in words {
+        *word &= mask;
+    }
     element
 }
 

@@ -3,7 +3,7 @@
 //! Roy, "SoftSpokenOT: quieter OT extension from small-field silent VOLE in the minicrypt model" (Crypto 2022, eprint
 //! 2022/192), against parties that follow the protocol, with k = 2: half the bytes of k = 1, 8 per OT, for twice the leaves.
 //!
-//! *Setup.* 64 groups of two base OTs each make a tree of two levels (section 3.1 and the all-but-one OT it starts from): the
+//! *Setup.* 64 groups of two base OTs each make a tree of two levels (the all-but-one OT that the paper starts from): the
 //! receiver of OTs has a seed at each of the four leaves, the sender at all but leaf Δ_g ∈ {0…3} of its choice. A leaf is
 //! numbered a + 2c, where a is the branch at the first level and c at the second:
 //!
@@ -13,7 +13,7 @@
 //!   leaf_{0+2c} ⊕ leaf_{1+2c} ⊕ k_c     sent for c = 0, 1; k_0, k_1 are the second base OT's keys, the sender has that of ¬c*
 //! ```
 //!
-//! *Extension* (section 3.1, figure 7, small-field VOLE over F_2 ⊂ F_4; section 3.3, with the repetition code). Leaves expand
+//! *Extension* (figure 7, small-field VOLE over F_2 ⊂ F_4, with the repetition code for many of them). Leaves expand
 //! to r_x ∈ F_2^ℓ, ℓ the number of OTs:
 //!
 //! ```text
