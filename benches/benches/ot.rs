@@ -13,7 +13,7 @@ use fsc_core::secret::Secret;
 use fsc_core::sim::{self, Faults, simulate_among};
 use fsc_protocols::algebra::bits::Bits;
 use fsc_protocols::circuit::garbled::{Circuit, Garbled};
-use fsc_protocols::ot::product::{Product, product};
+use fsc_protocols::ot::product::{Factor, Product, product};
 use fsc_protocols::ot::{self, Pairs, base};
 use fsc_protocols::preprocessing::{Oblivious, Preprocessing};
 
@@ -58,9 +58,13 @@ impl Protocol for Working {
             }
             Work::Product(side) => {
                 let shape = Product { left: 0, right: 1, rows: side, inner: side, columns: side, bits: 64 };
-                let mine: Vec<i128> = (0..(side * side) as i128).map(|index| index * index - 5_000).collect();
+                let matrix = (0..(side * side) as i128).map(|index| index * index - 5_000);
+                let mine = match party.me() {
+                    0 => Factor::Left(matrix.collect()),
+                    _ => Factor::Right(matrix.map(|element| element as u128).collect()),
+                };
                 let mut pairs = Pairs::connect(party).await?;
-                black_box(product(&mut pairs, party, shape, Some(&mine)).await?);
+                black_box(product(&mut pairs, party, shape, &mine).await?);
             }
             Work::Comparisons(count) => {
                 let mine: Vec<u64> = (0..count as u64).map(|index| index << 50 ^ index * index).collect();

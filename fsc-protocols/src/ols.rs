@@ -213,7 +213,13 @@ impl Protocol for StatisticsRegressionOLSVertical {
 
     fn cost(params: &Params, all: &Announced) -> Cost {
         // Parties that can't agree send nothing.
-        Plan::new(params, all).map_or(Cost::default(), |plan| plan.cost(all.me(), all.parties()))
+        Plan::new(params, all).map_or(Cost::default(), |plan| {
+            let meeting = match plan.way() {
+                Way::Alone => Cost::default(),
+                Way::Product(_) | Way::Solve => params.preprocessing.meeting_cost(all),
+            };
+            meeting + plan.cost(all.me(), all.parties())
+        })
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Local>) -> Result<Output, ProtocolError> {

@@ -1,7 +1,7 @@
 //! Oblivious transfer between every two parties of a run.
 //!
 //! ```text
-//!   product     X·Y, X at one party and Y at another, in shares of Z/2^128
+//!   product     X·Y, X at one party and Y at another, in shares of a ring
 //!   random      strings of bits, of which the receiver gets one of two
 //!   hash          from correlated strings to independent ones
 //!   softspoken  correlated OT: t at the receiver, q = t ⊕ choice·Δ at the sender
@@ -14,8 +14,8 @@
 //! # Security
 //!
 //! Semi-honest adversary, any number of corrupt parties: pairs share nothing with one another. A node that keeps its Δ uses it in
-//! all its runs with that peer, so two things must not repeat, and are derived from a key of the run for that: the leaves'
-//! streams, and the hash function's permutation. A malicious receiver of OTs could learn bits of Δ run by run; no consistency
+//! all its runs with that peer, so two things must not repeat, and are derived from a key of the run for that: the places in
+//! leaves' streams, and the hash function's permutation. A malicious receiver of OTs could learn bits of Δ run by run; no consistency
 //! check is made here.
 //!
 //! # Leakage
@@ -42,13 +42,12 @@ pub mod base;
 pub mod hash;
 pub mod product;
 pub mod random;
-pub mod rows;
 pub mod softspoken;
 
 /// My half of what two nodes keep that have met.
 pub struct Acquaintance {
-    sender: SenderSeeds,
-    receiver: ReceiverSeeds,
+    sender: Arc<SenderSeeds>,
+    receiver: Arc<ReceiverSeeds>,
 }
 
 /// The OTs between this party and another one, in one run.
@@ -194,7 +193,7 @@ impl Met {
     fn corrected(self, correction: &[u8]) -> Result<Acquaintance, ProtocolError> {
         let sender =
             SenderSeeds::grow(*self.delta, &self.chosen, correction).map_err(|error| bad(self.other, error))?;
-        Ok(Acquaintance { sender, receiver: self.receiver })
+        Ok(Acquaintance { sender: Arc::new(sender), receiver: Arc::new(self.receiver) })
     }
 }
 

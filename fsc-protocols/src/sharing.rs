@@ -2,4 +2,5 @@
 
 pub mod additive;
 pub mod binary;
+pub mod keystream;
 pub mod masks;

@@ -1,68 +1,40 @@
 //! Shares of a product X·Y, where one party knows X and another one Y.
 //!
-//! By oblivious transfer, it is [`rows`]. By a dealer, it is Beaver's way with both operands known (Beaver, "Efficient multiparty protocols using circuit
+//! By oblivious transfer, it is [`ot::product`](crate::ot::product). By a dealer, it is Beaver's way with both operands known (Beaver, "Efficient multiparty protocols using circuit
 //! randomization", CRYPTO 1991): the left party holds a pad A and a share C_l of AB, the right one B and C_r, all of them
 //! random; the two tell each other U = X − A and V = Y − B, and X·V + C_l and U·B + C_r add up to X·Y.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
 
-use aes::Aes128;
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use bytes::Bytes;
 use fsc_core::party::Party;
 use fsc_core::protocol::{Cost, ProtocolError};
+use futures_util::future::join_all;
 use rand::Rng;
 
 use crate::algebra::ring::{self, Ring};
 use crate::ot::Pairs;
-use crate::ot::rows::{self, Sizes};
+use crate::ot::product::product as transferred;
+pub use crate::ot::product::{Factor, Product};
 use crate::preprocessing::Source;
+use crate::sharing::keystream::Keystream;
 
-/// Which product: X has `rows`×`inner` elements, Y has `inner`×`columns`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Product {
-    /// The party that knows X.
-    pub left: usize,
-    /// The party that knows Y.
-    pub right: usize,
-    /// The rows of X.
-    pub rows: usize,
-    /// The columns of X, which are the rows of Y.
-    pub inner: usize,
-    /// The columns of Y.
-    pub columns: usize,
-    /// How many bits an element of X has in two's complement, 128 at most.
-    pub bits: u32,
-}
-
-impl Product {
-    fn sizes(&self) -> Sizes {
-        Sizes { rows: self.rows, inner: self.inner, columns: self.columns, bits: self.bits }
-    }
-
-    /// The messages and bytes that a party sends in each of its roles.
-    fn sent<R: Ring>(&self, source: Source, me: usize) -> Vec<(u64, u64)> {
-        let one = |elements: usize| (1, (elements * R::WIDTH) as u64);
-        let (dealer, left, right) = match source {
-            Source::Oblivious => (None, self.sizes().of_left(), self.sizes().of_right::<R>()),
-            Source::Dealer(dealer) => (Some(dealer), one(self.rows * self.inner), one(self.inner * self.columns)),
-        };
-        let dealt = (dealer == Some(me) && me != self.right).then(|| one(self.rows * self.columns));
-        let roles = [(me == self.left).then_some(left), (me == self.right).then_some(right), dealt];
-        roles.into_iter().flatten().collect()
-    }
-}
-
-/// What this party knows of a product, row by row.
-pub enum Factor<R> {
-    /// X.
-    Left(Vec<i128>),
-    /// Y.
-    Right(Vec<R>),
-    /// Nothing.
-    Neither,
+/// The messages and bytes that a party sends for a product in each of its roles.
+fn sent<R: Ring>(product: &Product, source: Source, me: usize) -> Vec<(u64, u64)> {
+    let dealer = match source {
+        Source::Oblivious => {
+            let cost = product.cost::<R>(me);
+            return vec![(cost.messages, cost.bytes)];
+        }
+        Source::Dealer(dealer) => dealer,
+    };
+    let one = |elements: usize| (1, (elements * R::WIDTH) as u64);
+    let left = (me == product.left).then(|| one(product.rows * product.inner));
+    let right = (me == product.right).then(|| one(product.inner * product.columns));
+    let dealt = (me == dealer && me != product.right).then(|| one(product.rows * product.columns));
+    [left, right, dealt].into_iter().flatten().collect()
 }
 
 /// My shares of several products, computed at the same time; none of a product that I have no part in. All parties call this
@@ -79,11 +51,11 @@ pub async fn products<R: Ring>(
     let mut forks: Vec<_> = tasks.iter().map(|_| party.fork("product")).collect();
     let tasks = forks.iter_mut().zip(tasks).map(|(fork, (product, factor))| async move {
         match source {
-            Source::Oblivious => transferred(fork, product, factor).await,
+            Source::Oblivious => transferred(&mut Pairs::connect(fork).await?, fork, product, &factor).await,
             Source::Dealer(dealer) => dealt(fork, dealer, product, factor).await,
         }
     });
-    together(tasks).await.into_iter().collect()
+    join_all(tasks).await.into_iter().collect()
 }
 
 /// Does the `work`, and meanwhile waits for all others to say that they are done, on a channel of its own. Where only some
@@ -98,7 +70,7 @@ pub async fn attended<T>(
     // Of each party's own, so that it can speak on it while others are heard.
     let mut channels: Vec<(usize, Party)> = (0..channel.parties()).map(|place| (place, channel.fork("done"))).collect();
     let (me, mut mine) = channels.remove(channel.me());
-    let mut heard = pin!(together(channels.iter_mut().map(|(place, channel)| channel.recv(*place))));
+    let mut heard = pin!(join_all(channels.iter_mut().map(|(place, channel)| channel.recv(*place))));
     let mut work = pin!(work);
     let (mut all_done, mut output) = (false, None);
     std::future::poll_fn(|context| {
@@ -126,7 +98,7 @@ pub fn attendance(parties: usize, at_once: bool) -> Cost {
 pub fn cost<R: Ring>(source: Source, me: usize, products: &[Product]) -> Cost {
     let mut cost = Cost::default();
     for product in products {
-        for (messages, bytes) in product.sent::<R>(source, me) {
+        for (messages, bytes) in sent::<R>(product, source, me) {
             cost.messages += messages;
             cost.bytes += bytes;
         }
@@ -151,9 +123,8 @@ pub fn then(source: Source, me: usize, products: &[Product], making: Cost, next:
 
 /// How often a party sends for the products by oblivious transfer that it is left in, and right in.
 pub fn rounds(me: usize, products: &[Product]) -> [u32; 2] {
-    let most = |side: fn(&Product) -> usize| {
-        products.iter().filter(|product| side(product) == me).map(|product| product.sizes().rounds()).max()
-    };
+    let most =
+        |side: fn(&Product) -> usize| products.iter().filter(|product| side(product) == me).map(Product::rounds).max();
     [most(|product| product.left), most(|product| product.right)].map(Option::unwrap_or_default)
 }
 
@@ -193,22 +164,6 @@ pub fn zeros<R: Ring>(party: &mut Party, among: &[usize], length: usize) -> Vec<
         if me < other { ring::add_assign(&mut share, &pad) } else { ring::sub_assign(&mut share, &pad) }
     }
     share
-}
-
-/// Runs futures side by side, and has the results in their order.
-pub async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, output) in futures.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none()) {
-            if let Poll::Ready(ready) = Pin::new(future).poll(context) {
-                *output = Some(ready);
-            }
-        }
-        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }
 
 async fn dealt<R: Ring>(
@@ -252,19 +207,6 @@ async fn dealt<R: Ring>(
     }
 }
 
-async fn transferred<R: Ring>(
-    party: &mut Party,
-    product: Product,
-    factor: Factor<R>,
-) -> Result<Option<Vec<R>>, ProtocolError> {
-    let mut pairs = Pairs::connect(party).await?;
-    match factor {
-        Factor::Left(x) => rows::left(party, &mut pairs, product.right, product.sizes(), &x).await.map(Some),
-        Factor::Right(y) => rows::right(party, &mut pairs, product.left, product.sizes(), &y).await.map(Some),
-        Factor::Neither => Ok(None),
-    }
-}
-
 /// The key of pads that the dealer shares with another party, or with itself; none for the rest.
 fn pad_key(party: &mut Party, dealer: usize, holder: usize) -> Option<[u8; 32]> {
     let me = party.me();
@@ -281,17 +223,14 @@ fn pad_key(party: &mut Party, dealer: usize, holder: usize) -> Option<[u8; 32]> 
     }
 }
 
-/// A stream of ring elements: AES-128 in counter mode under half of the key.
+/// The ring elements that a key expands to.
 fn expanded<R: Ring>(key: &[u8; 32], length: usize) -> Vec<R> {
-    let (key, _) = key.split_at(16);
-    let cipher = Aes128::new_from_slice(key).expect("half of 32 bytes is a key");
-    let mut stream = vec![0; (length * R::WIDTH).next_multiple_of(16)];
-    let (blocks, _) = stream.as_chunks_mut::<16>();
-    for (counter, block) in (0_u128..).zip(blocks.iter_mut()) {
-        *block = counter.to_le_bytes();
+    let mut blocks = vec![0_u128; (length * R::WIDTH).div_ceil(16)];
+    Keystream::new(key).fill(0, &mut blocks);
+    for block in &mut blocks {
+        *block = block.to_le();
     }
-    cipher.encrypt_blocks(aes::Block::cast_slice_from_core_mut(blocks));
-    ring::decode(&stream[..length * R::WIDTH], length).expect("as many bytes as elements take")
+    ring::decode(&bytemuck::cast_slice(&blocks)[..length * R::WIDTH], length).expect("as many bytes as elements take")
 }
 
 fn difference<R: Ring>(one: &[R], other: &[R]) -> Vec<R> {

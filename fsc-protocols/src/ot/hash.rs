@@ -9,7 +9,9 @@
 //! number of the OT and that of the block, 64 bits each.
 
 use aes::Aes128Enc;
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::cipher::KeyInit;
+
+use crate::sharing::keystream::encrypt;
 
 /// Elements per step: they stay in the first-level cache.
 const STEP: usize = 256;
@@ -27,44 +29,42 @@ impl Hash {
     pub fn strings(&self, first: u64, block: u64, strings: &mut [u128]) {
         let mut inner = [0; STEP];
         for (strings, first) in strings.chunks_mut(STEP).zip((first..).step_by(STEP)) {
-            self.permute(strings);
+            encrypt(&self.0, strings);
             let inner = &mut inner[..strings.len()];
             for ((inner, string), ot) in inner.iter_mut().zip(strings.iter()).zip(first..) {
                 *inner = string ^ tweak(ot, block);
             }
-            self.permute(inner);
+            encrypt(&self.0, inner);
             for (string, inner) in strings.iter_mut().zip(inner) {
                 *string ^= *inner;
             }
         }
     }
 
-    /// The first half of the work, π(x) for every x, which all blocks of an OT share.
-    pub fn permute(&self, strings: &mut [u128]) {
-        strings.iter_mut().for_each(to_le);
-        let (blocks, _) = bytemuck::cast_slice_mut::<u128, u8>(strings).as_chunks_mut::<16>();
-        self.0.encrypt_blocks(aes::Block::cast_slice_from_core_mut(blocks));
-        strings.iter_mut().for_each(to_le);
-    }
-
-    /// The second half, for the blocks of one OT from number `block`: of π(x), which [`Hash::permute`] has made, to as many
-    /// blocks of hash as there is room for.
-    pub fn expand(&self, ot: u64, block: u64, permuted: u128, out: &mut [u128]) {
-        for (out, block) in out.chunks_mut(STEP).zip((block..).step_by(STEP)) {
-            for (out, block) in out.iter_mut().zip(block..) {
-                *out = permuted ^ tweak(ot, block);
+    /// Hashes the strings of consecutive OTs, of which the first has the number `first`, to as many `blocks` of each as
+    /// `lengths` says, from block 0: little-endian, one OT's after the other's. The strings themselves are overwritten.
+    pub fn expand(
+        &self,
+        first: u64,
+        strings: &mut [u128],
+        lengths: impl Iterator<Item = usize> + Clone,
+        blocks: &mut Vec<u128>,
+    ) {
+        encrypt(&self.0, strings);
+        blocks.clear();
+        for ((string, ot), length) in strings.iter().zip(first..).zip(lengths.clone()) {
+            blocks.extend((0..length as u64).map(|block| string ^ tweak(ot, block)));
+        }
+        encrypt(&self.0, blocks);
+        let mut rest = &mut blocks[..];
+        for (string, length) in strings.iter().zip(lengths) {
+            let (hashes, others) = rest.split_at_mut(length);
+            for hash in hashes {
+                *hash = (*hash ^ string).to_le();
             }
-            self.permute(out);
-            for out in out {
-                *out ^= permuted;
-            }
+            rest = others;
         }
     }
-}
-
-/// To little-endian, or back: the same.
-const fn to_le(string: &mut u128) {
-    *string = string.to_le();
 }
 
 /// The tweak of an OT's block.
@@ -80,6 +80,7 @@ mod tests {
 
     /// As the paper writes it, a block at a time.
     fn tmmo(x: u128, i: u128) -> u128 {
+        use aes::cipher::BlockCipherEncrypt;
         let cipher = Aes128Enc::new(&KEY.into());
         let pi = |x: u128| {
             let mut block = x.to_le_bytes().into();
@@ -98,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_an_ot_are_hashed_as_in_the_paper() {
-        let hash = Hash::new(&KEY);
-        let mut permuted = [42];
-        hash.permute(&mut permuted);
-        let mut blocks = vec![0; STEP + 9];
-        hash.expand(11, 2, permuted[0], &mut blocks);
-        let expected: Vec<u128> = (2..).take(blocks.len()).map(|block| tmmo(42, 11 << 64 | block)).collect();
+    fn blocks_of_ots_are_hashed_as_in_the_paper() {
+        let (strings, lengths) = ([42, 0, u128::MAX], [STEP + 9, 0, 3]);
+        let mut blocks = vec![5];
+        Hash::new(&KEY).expand(11, &mut strings.clone(), lengths.into_iter(), &mut blocks);
+        let of_one =
+            |((ot, string), length)| (0_u128..).take(length).map(move |block| tmmo(string, ot << 64 | block).to_le());
+        let expected: Vec<u128> = (11_u128..).zip(strings).zip(lengths).flat_map(of_one).collect();
         assert_eq!(blocks, expected);
     }
 }

@@ -1,16 +1,18 @@
-//! The product of two private matrices, X at one party and Y at another, in additive shares of Z/2^128.
+//! The product of two private matrices, X at one party and Y at another, in additive shares of a ring Z/2^w.
 //!
 //! Gilboa, "Two party RSA key generation" (Crypto 1999), section 4.1, over whole rows of Y at a time, from correlated OT
-//! (Asharov et al., CCS 2013, section 5.4): the owner of X receives, its bits are the choices. For each element
+//! (Asharov et al., "More efficient oblivious transfer and extensions for faster secure computation", CCS 2013): the owner of X
+//! receives, its bits are the choices. For each element
 //! x_rk = −2^(β−1)·x_(β−1) + Σ_b 2^b·x_b, in two's complement of β bits, and each of its bits b:
 //!
 //! ```text
-//!   right  m_0 = H(q), m_1 = H(q ⊕ Δ), a vector as long as a row of Y    sends e = m_0 ± Y_k − m_1
-//!   left   H(t) + x_b·e = m_0 ± x_b·Y_k                                  adds 2^b times that to row r of its share
-//!   right                                                                subtracts 2^b·m_0 from row r of its share
+//!   right  m_0 = H(q), m_1 = H(q ⊕ Δ), a vector as long as a row of Y    sends e = m_0 + Y_k − m_1
+//!   left   H(t) + x_b·e = m_0 + x_b·Y_k                                  adds ±2^b times that to row r of its share
+//!   right                                                                subtracts ±2^b·m_0 from row r of its share
 //! ```
 //!
-//! Of e only the lowest 128 − b bits matter, since all is multiplied by 2^b, so only the bytes that hold them are sent.
+//! Of e only the lowest w − b bits matter, since all is multiplied by 2^b, so only the bytes that hold them are made and sent.
+//! Bits are gone through from the highest to the lowest, so that factors of two are doublings (Horner's rule).
 //!
 //! # Security
 //!
@@ -23,10 +25,11 @@
 //!
 //! # Wire
 //!
-//! For an element of X, its owner sends 8·β bytes (up to rounding), and the owner of Y, for each column, Σ_{b<β} (16 − ⌊b/8⌋):
-//! 800 bytes for β = 64. The bits are gone through in chunks, for each of which the owner of Y answers a message with one of at
-//! most 1 MiB (or of one bit, if a row of Y is larger). Four chunks are under way at a time, so neither side holds more than
-//! that, its matrix and its share: each sends in one round for every four chunks.
+//! For an element of X, its owner sends 8·β bytes (up to rounding), and the owner of Y, for each column, Σ_{b<β} (w/8 − ⌊b/8⌋):
+//! 800 bytes for w = 128 and β = 64. The owner of X asks for at most 4 MiB in one message (or for one bit, if a row of Y is
+//! larger), counted as if w were 256; that of Y answers in parts of at most 1 MiB (or of one bit). Two questions are under
+//! way at a time, so neither side holds more than that, its matrix and its share: each sends in one round for every two
+//! questions.
 //!
 //! For large matrices lattice-based products send less; they would stand beside this function, with the same signature.
 //!
@@ -34,84 +37,107 @@
 //!
 //! The reference sends a projection of one of the matrices, and where that is square the matrix itself.
 
+use std::collections::VecDeque;
+use std::iter::successors;
+use std::ops::Range;
+
 use bytes::Bytes;
 use fsc_core::party::{PIECE, Party};
 use fsc_core::protocol::{Cost, ProtocolError};
+use subtle::{Choice, ConditionallySelectable};
 
+use super::hash::Hash;
 use super::softspoken::message_length;
-use super::{Pair, Pairs, bad, malformed};
+use super::{Pair, Pairs, Sender, bad, malformed};
 use crate::algebra::bits::Bits;
+use crate::algebra::ring::{Ring, U256, add_assign};
+use crate::algebra::transpose::SIDE;
 
-/// How many chunks are under way.
-const WINDOW: usize = 4;
+/// How many questions are under way.
+const WINDOW: usize = 2;
 
-/// The most bits in a chunk.
-const MOST: usize = PIECE / ELEMENT;
+/// The most bytes that a question asks for, in elements of the largest ring.
+const QUESTION: usize = 1 << 22;
 
-/// The bytes of an element of the ring.
-const ELEMENT: usize = 16;
+/// The most bytes of pads at a time: they stay in the first-level cache, between being made and being used.
+const BATCH: usize = 1 << 14;
 
-/// What is multiplied.
+/// The bytes of a block of a pad.
+const BLOCK: usize = size_of::<u128>();
+
+/// What is behind the last element, so that it can be read whole: elements are as wide as their bits that matter.
+const MARGIN: usize = size_of::<U256>();
+
+/// Which product: X has `rows`×`inner` elements, Y has `inner`×`columns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Product {
-    /// The place of the owner of X, of `rows` times `inner` elements.
+    /// The party that knows X.
     pub left: usize,
-    /// The place of the owner of Y, of `inner` times `columns` elements.
+    /// The party that knows Y.
     pub right: usize,
     /// The rows of X and of the product.
     pub rows: usize,
-    /// The columns of X and rows of Y.
+    /// The columns of X, which are the rows of Y.
     pub inner: usize,
     /// The columns of Y and of the product.
     pub columns: usize,
-    /// The width β of X's elements, sign included; 1 to 128.
+    /// How many bits β an element of X has in two's complement, 1 to 128.
     pub bits: u32,
 }
 
-/// My share of X·Y, row by row, if X or Y is `mine`; nothing otherwise. Shares add up to the product in Z/2^128.
+/// What this party knows of a product, row by row.
+pub enum Factor<R> {
+    /// X, of which only the lowest β bits of each element count.
+    Left(Vec<i128>),
+    /// Y.
+    Right(Vec<R>),
+    /// Nothing.
+    Neither,
+}
+
+/// My share of X·Y, row by row, if X or Y is mine; nothing otherwise. Shares add up to the product.
 ///
 /// # Panics
-/// If `mine` is not there where it should be, or of another shape than the product states. X's elements are taken modulo
-/// 2^bits. Sizes that come from others are to be bounded before.
-pub async fn product(
+/// If my factor has another shape than the product states: shapes that others announce are to be checked before, and bounded.
+pub async fn product<R: Ring>(
     pairs: &mut Pairs,
     party: &mut Party,
     product: Product,
-    mine: Option<&[i128]>,
-) -> Result<Option<Vec<u128>>, ProtocolError> {
+    mine: &Factor<R>,
+) -> Result<Option<Vec<R>>, ProtocolError> {
     let Product { left, right, rows, inner, columns, .. } = product;
-    let mut share = vec![0; if [left, right].contains(&party.me()) { rows * columns } else { 0 }];
-    if party.me() == left {
-        let x = mine.expect("the party on the left has a matrix");
-        assert_eq!(x.len(), rows * inner, "X has the shape that the product states");
-        multiply_left(pairs.with(right), party, product, x, &mut share).await?;
-    } else if party.me() == right {
-        let y = mine.expect("the party on the right has a matrix");
-        assert_eq!(y.len(), inner * columns, "Y has the shape that the product states");
-        multiply_right(pairs.with(left), party, product, y, &mut share).await?;
-    } else {
-        return Ok(None);
+    match mine {
+        Factor::Left(x) => {
+            assert_eq!(x.len(), rows * inner, "X has the shape that the product states");
+            multiply_left(pairs.with(right), party, product, x).await.map(Some)
+        }
+        Factor::Right(y) => {
+            assert_eq!(y.len(), inner * columns, "Y has the shape that the product states");
+            multiply_right(pairs.with(left), party, product, y).await.map(Some)
+        }
+        Factor::Neither => Ok(None),
     }
-    Ok(Some(share))
 }
 
 impl Product {
     /// What the party at `place` sends. The last answer of the party on the right waits for nothing that comes after it: if
     /// that party sends more before it hears something, both leave in one round.
-    pub fn cost(&self, place: usize) -> Cost {
-        let (chunks, most) = (self.chunks(), self.chunk());
-        let rounds = chunks.div_ceil(WINDOW) as u32;
-        if chunks > 0 && place == self.left {
-            let last = self.ots() - (chunks - 1) * most;
-            let bytes = (chunks - 1) * message_length(most) + message_length(last);
-            Cost { rounds, messages: chunks as u64, bytes: bytes as u64 }
-        } else if chunks > 0 && place == self.right {
-            let element: usize = (0..self.bits).map(width).sum();
-            let bytes = self.rows * self.inner * self.columns * element;
-            Cost { rounds, messages: chunks as u64, bytes: bytes as u64 }
+    pub fn cost<R: Ring>(&self, place: usize) -> Cost {
+        if place == self.left {
+            let lengths = self.questions().map(|ots| message_length(ots.len()) as u64);
+            Cost { rounds: self.rounds(), messages: self.questions().count() as u64, bytes: lengths.sum() }
+        } else if place == self.right {
+            let parts = self.questions().map(|ots| self.parts::<R>(ots).count() as u64);
+            let row: usize = (0..self.bits).map(|bit| self.columns * width::<R>(bit)).sum();
+            Cost { rounds: self.rounds(), messages: parts.sum(), bytes: (self.rows * self.inner * row) as u64 }
         } else {
             Cost::default()
         }
+    }
+
+    /// How often each of the two parties sends something and waits.
+    pub fn rounds(&self) -> u32 {
+        self.questions().count().div_ceil(WINDOW) as u32
     }
 
     /// The number of OTs: one for each bit of X, if there is something to multiply it with.
@@ -119,27 +145,47 @@ impl Product {
         if self.columns == 0 { 0 } else { self.rows * self.inner * self.bits as usize }
     }
 
-    const fn chunks(&self) -> usize {
-        self.ots().div_ceil(self.chunk())
+    /// The OTs of each question, by number.
+    fn questions(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        let most = self.ots_in::<U256>(QUESTION);
+        // Extensions make so many at a time.
+        cut(0..self.ots(), if most > SIDE { most - most % SIDE } else { most })
     }
 
-    /// The number of OTs in a chunk, but for the last.
-    const fn chunk(&self) -> usize {
-        match MOST.checked_div(self.columns) {
-            Some(0) | None => 1,
-            Some(ots) => ots,
-        }
+    /// The OTs of each part of the answer to those.
+    fn parts<R: Ring>(&self, ots: Range<usize>) -> impl ExactSizeIterator<Item = Range<usize>> + use<R> {
+        cut(ots, self.ots_in::<R>(PIECE))
     }
 
-    /// The OTs of a chunk, by number.
-    fn ots_of(&self, chunk: usize) -> impl ExactSizeIterator<Item = Place> + use<> {
-        let (start, end) = (chunk * self.chunk(), self.ots().min((chunk + 1) * self.chunk()));
-        let Self { bits, inner, .. } = *self;
-        (start..end).map(move |ot| {
-            let (element, bit) = (ot / bits as usize, (ot % bits as usize) as u32);
-            Place { element, row: element / inner, across: element % inner, bit, is_sign: bit + 1 == bits }
-        })
+    /// The number of OTs whose rows take at most so many bytes; at least one.
+    fn ots_in<R: Ring>(&self, bytes: usize) -> usize {
+        bytes.checked_div(self.columns * R::WIDTH).unwrap_or_default().max(1)
     }
+
+    /// What those OTs are for.
+    fn places(&self, ots: Range<usize>) -> impl Iterator<Item = Place> + Clone + use<> {
+        let Self { inner, bits, .. } = *self;
+        let highest = bits - 1;
+        let (element, above) = (ots.start / bits as usize, (ots.start % bits as usize) as u32);
+        let first = Place { element, row: element / inner, across: element % inner, bit: highest - above, highest };
+        successors(Some(first), move |place| Some(place.next(inner))).take(ots.len())
+    }
+
+    /// The bytes of the answer for those OTs.
+    fn answer_length<R: Ring>(&self, ots: Range<usize>) -> usize {
+        self.places(ots).map(|place| self.columns * width::<R>(place.bit)).sum()
+    }
+}
+
+/// How many bytes hold the bits of an element that matter when it is multiplied by 2^bit.
+const fn width<R: Ring>(bit: u32) -> usize {
+    R::WIDTH.saturating_sub(bit as usize / 8)
+}
+
+/// Parts of that range, of `step` at most.
+fn cut(range: Range<usize>, step: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(step).map(move |start| start..end.min(start + step))
 }
 
 /// Which bit of X an OT is for.
@@ -153,152 +199,242 @@ struct Place {
     across: usize,
     /// The bit of it.
     bit: u32,
-    is_sign: bool,
+    /// The highest bit, which is the sign.
+    highest: u32,
 }
 
-/// A chunk that was asked for.
-struct Asked {
-    choices: Bits,
-    /// The number of its first OT.
+impl Place {
+    fn next(self, inner: usize) -> Self {
+        let element = self.element + 1;
+        if self.bit > 0 {
+            Self { bit: self.bit - 1, ..self }
+        } else if self.across + 1 < inner {
+            Self { element, across: self.across + 1, bit: self.highest, ..self }
+        } else {
+            Self { element, row: self.row + 1, across: 0, bit: self.highest, ..self }
+        }
+    }
+}
+
+/// The sum of all OTs' terms, each times its power of two.
+struct Sum<R> {
+    total: Vec<R>,
+    /// Of the bits so far of one element.
+    row: Vec<R>,
+}
+
+impl<R: Ring> Sum<R> {
+    fn new(product: Product) -> Self {
+        Self { total: vec![R::ZERO; product.rows * product.columns], row: vec![R::ZERO; product.columns] }
+    }
+
+    /// Adds the terms of the next OT, column by column.
+    fn add(&mut self, place: Place, term: impl Fn(usize) -> R) {
+        let sums = self.row.iter_mut().enumerate();
+        if place.bit == place.highest {
+            sums.for_each(|(column, sum)| *sum = term(column).negated());
+        } else {
+            sums.for_each(|(column, sum)| *sum = sum.plus(*sum).plus(term(column)));
+        }
+        if place.bit == 0 {
+            add_assign(&mut self.total[place.row * self.row.len()..][..self.row.len()], &self.row);
+        }
+    }
+}
+
+/// The pads of some OTs: of each as many blocks as hold a row of elements of its width.
+#[derive(Default)]
+struct Pads(Vec<u128>);
+
+impl Pads {
+    /// Makes the pads of consecutive OTs of their strings, which are overwritten.
+    fn fill<R: Ring>(
+        &mut self,
+        hash: &Hash,
+        first: u64,
+        strings: &mut [u128],
+        columns: usize,
+        places: impl Iterator<Item = Place> + Clone,
+    ) -> &[u8] {
+        let lengths = places.map(|place| (columns * width::<R>(place.bit)).div_ceil(BLOCK));
+        hash.expand(first, strings, lengths, &mut self.0);
+        self.0.extend([0; MARGIN / BLOCK]);
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// The OTs of one question.
+struct Transfers {
+    ots: Range<usize>,
+    /// The number of the first one in the extension.
     first: u64,
     strings: Vec<u128>,
 }
 
-async fn multiply_left(
+impl Transfers {
+    /// The first number and the strings of some of them.
+    fn of(&mut self, ots: &Range<usize>) -> (u64, &mut [u128]) {
+        let start = ots.start - self.ots.start;
+        (self.first + start as u64, &mut self.strings[start..][..ots.len()])
+    }
+}
+
+async fn multiply_left<R: Ring>(
     pair: &mut Pair,
     party: &mut Party,
     product: Product,
     x: &[i128],
-    share: &mut [u128],
-) -> Result<(), ProtocolError> {
-    let mut asked = std::collections::VecDeque::with_capacity(WINDOW);
-    for chunk in 0..product.chunks() + WINDOW {
-        if chunk < product.chunks() {
-            let (message, question) = ask(pair, product, chunk, x);
-            party.send(product.right, message);
-            asked.push_back(question);
+) -> Result<Vec<R>, ProtocolError> {
+    let mut sum = Sum::new(product);
+    let mut questions = product.questions();
+    let mut under_way = VecDeque::with_capacity(WINDOW);
+    loop {
+        while under_way.len() < WINDOW
+            && let Some(ots) = questions.next()
+        {
+            let choices = choices(product, ots.clone(), x);
+            let first = pair.receiver.extension.next();
+            let (question, strings) = pair.receiver.extension.extend(&choices);
+            party.send(product.right, question);
+            under_way.push_back((Transfers { ots, first, strings }, choices));
         }
-        if chunk + 1 >= WINDOW {
-            let Some(question) = asked.pop_front() else { break };
+        let Some((mut transfers, choices)) = under_way.pop_front() else { return Ok(sum.total) };
+        for part in product.parts::<R>(transfers.ots.clone()) {
             let answer = party.recv(product.right).await?;
-            absorb(pair, product, chunk + 1 - WINDOW, question, &answer, share)?;
+            absorb(&pair.receiver.hash, product, &mut transfers, &choices, part, &answer, &mut sum)?;
         }
     }
-    Ok(())
 }
 
-/// Asks for a chunk: its bits of X are choices.
-fn ask(pair: &mut Pair, product: Product, chunk: usize, x: &[i128]) -> (Bytes, Asked) {
-    let places = product.ots_of(chunk);
-    let mut choices = Bits::zeros(places.len());
-    for (index, place) in places.enumerate() {
-        choices.set(index, x[place.element] >> place.bit & 1 == 1);
-    }
-    let first = pair.receiver.extension.next();
-    let (message, mut strings) = pair.receiver.extension.extend(&choices);
-    pair.receiver.hash.permute(&mut strings);
-    (message, Asked { choices, first, strings })
+/// The bits of X that those OTs are for.
+fn choices(product: Product, ots: Range<usize>, x: &[i128]) -> Bits {
+    let length = ots.len();
+    let mut bits = product.places(ots).map(|place| (x[place.element] >> place.bit) as u64 & 1);
+    let words = (0..length.div_ceil(64)).map(|_| {
+        let bits = bits.by_ref().take(64).enumerate();
+        bits.fold(0, |word, (index, bit)| word | bit << index)
+    });
+    Bits::from_words(words.collect(), length)
 }
 
-/// Adds what the answer makes of a chunk to the share.
-fn absorb(
-    pair: &Pair,
+/// Adds up what a part of the answer makes.
+fn absorb<R: Ring>(
+    hash: &Hash,
     product: Product,
-    chunk: usize,
-    asked: Asked,
+    transfers: &mut Transfers,
+    choices: &Bits,
+    part: Range<usize>,
     answer: &[u8],
-    share: &mut [u128],
+    sum: &mut Sum<R>,
 ) -> Result<(), ProtocolError> {
-    let columns = product.columns;
-    let expected: usize = product.ots_of(chunk).map(|place| columns * width(place.bit)).sum();
-    if answer.len() != expected {
+    if answer.len() != product.answer_length::<R>(part.clone()) {
         return Err(malformed(product.right, "its part of a product has another length than agreed"));
     }
-    let mut rest = answer;
-    let mut pad = vec![0; columns];
-    for (index, (place, string)) in product.ots_of(chunk).zip(asked.strings).enumerate() {
-        pair.receiver.hash.expand(asked.first + index as u64, 0, string, &mut pad);
-        let chosen = 0_u128.wrapping_sub(asked.choices.get(index).into());
-        let sums = &mut share[place.row * columns..][..columns];
-        let width = width(place.bit);
-        for (column, (sum, pad)) in sums.iter_mut().zip(&pad).enumerate() {
-            let term = pad.wrapping_add(chosen & load(rest, column * width));
-            *sum = sum.wrapping_add(term << place.bit);
+    let (mut pads, mut corrections, mut answer) = (Pads::default(), Vec::new(), answer);
+    for ots in cut(part, product.ots_in::<R>(BATCH)) {
+        let start = ots.start - transfers.ots.start;
+        let (first, strings) = transfers.of(&ots);
+        let places = product.places(ots.clone());
+        let mut pads = pads.fill::<R>(hash, first, strings, product.columns, places.clone());
+        let (mine, rest) = answer.split_at(product.answer_length::<R>(ots));
+        answer = rest;
+        corrections.clear();
+        corrections.extend_from_slice(mine);
+        corrections.extend([0; MARGIN]);
+        let mut corrections = &corrections[..];
+        for (place, index) in places.zip(start..) {
+            let width = width::<R>(place.bit);
+            let chosen = u64::conditional_select(&0, &u64::MAX, Choice::from(u8::from(choices.get(index))));
+            sum.add(place, |column| {
+                let at = column * width;
+                load::<R>(pads, at).plus(masked(load(corrections, at), chosen))
+            });
+            let row = product.columns * width;
+            pads = &pads[row.next_multiple_of(BLOCK)..];
+            corrections = &corrections[row..];
         }
-        rest = &rest[columns * width..];
     }
     Ok(())
 }
 
-async fn multiply_right(
+async fn multiply_right<R: Ring>(
     pair: &mut Pair,
     party: &mut Party,
     product: Product,
-    y: &[i128],
-    share: &mut [u128],
-) -> Result<(), ProtocolError> {
-    for chunk in 0..product.chunks() {
-        let message = party.recv(product.left).await?;
-        let answer = answer(pair, product, chunk, &message, y, share)?;
-        party.send(product.left, answer);
+    y: &[R],
+) -> Result<Vec<R>, ProtocolError> {
+    let mut sum = Sum::new(product);
+    let Sender { extension, hash } = &mut pair.sender;
+    for ots in product.questions() {
+        let question = party.recv(product.left).await?;
+        let first = extension.next();
+        let strings = extension.extend(&question, ots.len()).map_err(|error| bad(product.left, error))?;
+        let mut transfers = Transfers { ots, first, strings };
+        for part in product.parts::<R>(transfers.ots.clone()) {
+            let answer = answer(hash, extension.delta(), product, &mut transfers, part, y, &mut sum);
+            party.send(product.left, answer);
+        }
     }
-    Ok(())
+    Ok(sum.total.into_iter().map(R::negated).collect())
 }
 
-/// Answers for a chunk, and subtracts what the other gets too much from the share.
-fn answer(
-    pair: &mut Pair,
+/// A part of the answer; adds up what the other gets too much by it.
+fn answer<R: Ring>(
+    hash: &Hash,
+    delta: u128,
     product: Product,
-    chunk: usize,
-    message: &[u8],
-    y: &[i128],
-    share: &mut [u128],
-) -> Result<Bytes, ProtocolError> {
-    let (columns, places) = (product.columns, product.ots_of(chunk));
-    let sender = &mut pair.sender;
-    let first = sender.extension.next();
-    let mut zero = sender.extension.extend(message, places.len()).map_err(|error| bad(product.left, error))?;
-    let mut one: Vec<u128> = zero.iter().map(|string| string ^ sender.extension.delta()).collect();
-    sender.hash.permute(&mut zero);
-    sender.hash.permute(&mut one);
-    let length: usize = product.ots_of(chunk).map(|place| columns * width(place.bit)).sum();
+    transfers: &mut Transfers,
+    part: Range<usize>,
+    y: &[R],
+    sum: &mut Sum<R>,
+) -> Bytes {
+    let columns = product.columns;
+    let length = product.answer_length::<R>(part.clone());
     // Elements are stored whole, and each overwrites what the one before has too much.
-    let mut answer = vec![0; length + ELEMENT];
-    let mut rest = &mut answer[..];
-    let (mut pad, mut other) = (vec![0; columns], vec![0; columns]);
-    for ((place, ot), (zero, one)) in places.zip(first..).zip(zero.into_iter().zip(one)) {
-        sender.hash.expand(ot, 0, zero, &mut pad);
-        sender.hash.expand(ot, 0, one, &mut other);
-        let sign = 0_u128.wrapping_sub(place.is_sign.into());
-        let width = width(place.bit);
-        let terms = &y[place.across * columns..][..columns];
-        let sums = &mut share[place.row * columns..][..columns];
-        for (column, (((sum, term), pad), other)) in sums.iter_mut().zip(terms).zip(&pad).zip(&other).enumerate() {
-            let term = (*term as u128 ^ sign).wrapping_sub(sign);
-            let masked = pad.wrapping_add(term).wrapping_sub(*other);
-            rest[column * width..][..ELEMENT].copy_from_slice(&masked.to_le_bytes());
-            *sum = sum.wrapping_sub(pad << place.bit);
+    let mut answer = vec![0; length + MARGIN];
+    let mut corrections = &mut answer[..];
+    let (mut zero_pads, mut one_pads, mut others) = (Pads::default(), Pads::default(), Vec::new());
+    for ots in cut(part, product.ots_in::<R>(BATCH)) {
+        let places = product.places(ots.clone());
+        let (first, strings) = transfers.of(&ots);
+        others.clear();
+        others.extend(strings.iter().map(|string| string ^ delta));
+        let mut zeros = zero_pads.fill::<R>(hash, first, strings, columns, places.clone());
+        let mut ones = one_pads.fill::<R>(hash, first, &mut others, columns, places.clone());
+        for place in places {
+            let width = width::<R>(place.bit);
+            let y = &y[place.across * columns..][..columns];
+            for (column, y) in y.iter().enumerate() {
+                let at = column * width;
+                store(corrections, at, load::<R>(zeros, at).minus(load(ones, at)).plus(*y));
+            }
+            sum.add(place, |column| load(zeros, column * width));
+            let row = columns * width;
+            (zeros, ones) = (&zeros[row.next_multiple_of(BLOCK)..], &ones[row.next_multiple_of(BLOCK)..]);
+            corrections = &mut corrections[row..];
         }
-        rest = &mut rest[columns * width..];
     }
     answer.truncate(length);
-    Ok(answer.into())
+    answer.into()
 }
 
-/// How many bytes hold the bits of an element that matter when it is multiplied by 2^bit.
-const fn width(bit: u32) -> usize {
-    ELEMENT - bit as usize / 8
+/// The element whose lowest bytes are there. Those above them, which belong to the next one, are multiplied away later.
+fn load<R: Ring>(bytes: &[u8], at: usize) -> R {
+    R::from_wire(*bytemuck::from_bytes(&bytes[at..at + R::WIDTH]))
 }
 
-/// The 16 bytes from there, or what there is of them, as an element. What belongs to the next one is shifted out later.
-fn load(bytes: &[u8], at: usize) -> u128 {
-    let bytes = &bytes[at..];
-    if let Some(element) = bytes.first_chunk() {
-        return u128::from_le_bytes(*element);
+/// The inverse of [`load`].
+fn store<R: Ring>(bytes: &mut [u8], at: usize, element: R) {
+    bytes[at..at + R::WIDTH].copy_from_slice(bytemuck::bytes_of(&element.to_wire()));
+}
+
+/// The element, if the mask is ones, zero if it is zeros. Masks come from [`subtle`], so that no compiler branches on them.
+fn masked<R: Ring>(mut element: R, mask: u64) -> R {
+    let words: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut element));
+    for word in words {
+        *word &= mask;
     }
-    let mut element = [0; ELEMENT];
-    element[..bytes.len()].copy_from_slice(bytes);
-    u128::from_le_bytes(element)
+    element
 }
 
 #[cfg(test)]

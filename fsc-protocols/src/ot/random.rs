@@ -32,15 +32,15 @@ impl Receiver {
 
     /// An OT per choice: the message to the sender, and the strings of these choices.
     pub fn bits(&mut self, choices: &Bits, width: usize) -> (Bytes, Vec<Bits>) {
-        let first = self.extension.next();
-        let (message, strings) = self.extension.extend(choices);
-        (message, hashed(&self.hash, first, strings, width))
+        let mut hashes = Hashes::new(&self.hash, self.extension.next(), choices.len(), width);
+        let message = self.extension.extend_each(choices, |strings| hashes.take(strings));
+        (message, hashes.into_bits())
     }
 }
 
 impl Sender {
     /// By how much the two strings of a correlated OT differ. Its lowest bit is one.
-    pub const fn delta(&self) -> u128 {
+    pub fn delta(&self) -> u128 {
         self.extension.delta()
     }
 
@@ -51,38 +51,65 @@ impl Sender {
 
     /// The OTs that the receiver's message is for, `length` of them: the strings of choice zero, and those of choice one.
     pub fn bits(&mut self, message: &[u8], length: usize, width: usize) -> Result<[Vec<Bits>; 2], ExtensionError> {
-        let first = self.extension.next();
-        let zero = self.extension.extend(message, length)?;
-        let delta = self.extension.delta();
-        let one = zero.iter().map(|string| string ^ delta).collect();
-        Ok([zero, one].map(|strings| hashed(&self.hash, first, strings, width)))
+        let (first, delta) = (self.extension.next(), self.extension.delta());
+        let [mut zeros, mut ones] = [(); 2].map(|()| Hashes::new(&self.hash, first, length, width));
+        let mut others = Vec::new();
+        self.extension.extend_each(message, length, |strings| {
+            others.clear();
+            others.extend(strings.iter().map(|string| string ^ delta));
+            zeros.take(strings);
+            ones.take(&mut others);
+        })?;
+        Ok([zeros.into_bits(), ones.into_bits()])
     }
 }
 
-/// `width` vectors of bits of the hashes of consecutive OTs' strings.
-fn hashed(hash: &Hash, first: u64, mut strings: Vec<u128>, width: usize) -> Vec<Bits> {
-    let mut vectors = Vec::with_capacity(width);
-    for (block, start) in (0..).zip((0..width).step_by(SIDE)) {
-        let last = start + SIDE >= width;
-        let mut hashes = if last { std::mem::take(&mut strings) } else { strings.clone() };
-        hash.strings(first, block, &mut hashes);
-        vectors.extend(low_bits(&hashes, SIDE.min(width - start)));
-    }
-    vectors
+/// The hashes of consecutive OTs' strings, bit by bit.
+struct Hashes<'a> {
+    hash: &'a Hash,
+    /// The number of the next OT.
+    next: u64,
+    length: usize,
+    /// The words of each bit's vector.
+    words: Vec<Vec<u64>>,
 }
 
-/// The low bits of all blocks, position by position.
-fn low_bits(blocks: &[u128], width: usize) -> Vec<Bits> {
-    let mut vectors = vec![Vec::with_capacity(blocks.len().div_ceil(64)); width];
-    if width <= FEW {
+impl<'a> Hashes<'a> {
+    fn new(hash: &'a Hash, first: u64, length: usize, width: usize) -> Self {
+        Self { hash, next: first, length, words: vec![Vec::with_capacity(length.div_ceil(64)); width] }
+    }
+
+    /// Takes in further strings, a multiple of 64 of them unless they are the last.
+    fn take(&mut self, strings: &mut [u128]) {
+        let mut copy = Vec::new();
+        let blocks = self.words.len().div_ceil(SIDE);
+        for (block, words) in self.words.chunks_mut(SIDE).enumerate() {
+            // The last block may be made in place.
+            let hashes = if block + 1 == blocks {
+                &mut *strings
+            } else {
+                copy.clear();
+                copy.extend_from_slice(strings);
+                &mut copy
+            };
+            self.hash.strings(self.next, block as u64, hashes);
+            push_low_bits(hashes, words);
+        }
+        self.next += strings.len() as u64;
+    }
+
+    fn into_bits(self) -> Vec<Bits> {
+        self.words.into_iter().map(|words| Bits::from_words(words, self.length)).collect()
+    }
+}
+
+/// Appends the low bits of all blocks, position by position.
+fn push_low_bits(blocks: &[u128], vectors: &mut [Vec<u64>]) {
+    if vectors.len() <= FEW {
         for blocks in blocks.chunks(64) {
             for (bit, words) in vectors.iter_mut().enumerate() {
-                words.push(
-                    blocks
-                        .iter()
-                        .zip(0..)
-                        .fold(0, |word, (block, index)| word | u64::from(block >> bit & 1 == 1) << index),
-                );
+                let bits = blocks.iter().zip(0..).map(|(block, index)| u64::from(block >> bit & 1 == 1) << index);
+                words.push(bits.fold(0, |word, bit| word | bit));
             }
         }
     } else {
@@ -96,7 +123,6 @@ fn low_bits(blocks: &[u128], width: usize) -> Vec<Bits> {
             }
         }
     }
-    vectors.into_iter().map(|words| Bits::from_words(words, blocks.len())).collect()
 }
 
 #[cfg(test)]

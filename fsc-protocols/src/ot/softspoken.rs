@@ -3,7 +3,7 @@
 //! Roy, "SoftSpokenOT: quieter OT extension from small-field silent VOLE in the minicrypt model" (Crypto 2022, eprint
 //! 2022/192), against parties that follow the protocol, with k = 2: half the bytes of k = 1, 8 per OT, for twice the leaves.
 //!
-//! *Setup.* 64 groups of two base OTs each make a tree of two levels (section 3.1 and the all-but-one OT it starts from): the
+//! *Setup.* 64 groups of two base OTs each make a tree of two levels (the all-but-one OT that the paper starts from): the
 //! receiver of OTs has a seed at each of the four leaves, the sender at all but leaf Δ_g ∈ {0…3} of its choice. A leaf is
 //! numbered a + 2c, where a is the branch at the first level and c at the second:
 //!
@@ -13,7 +13,7 @@
 //!   leaf_{0+2c} ⊕ leaf_{1+2c} ⊕ k_c     sent for c = 0, 1; k_0, k_1 are the second base OT's keys, the sender has that of ¬c*
 //! ```
 //!
-//! *Extension* (section 3.1, figure 7, small-field VOLE over F_2 ⊂ F_4; section 3.3, with the repetition code). Leaves expand
+//! *Extension* (figure 7, small-field VOLE over F_2 ⊂ F_4, with the repetition code for many of them). Leaves expand
 //! to r_x ∈ F_2^ℓ, ℓ the number of OTs:
 //!
 //! ```text
@@ -24,16 +24,16 @@
 //! The coefficients' two bits make two rows, 64 groups make 128, and a column of them is an OT's string: t at the receiver,
 //! q = t ⊕ choice·Δ at the sender.
 //!
-//! *Runs.* Seeds outlive runs, streams do not: in every run, role and fork, a leaf's stream is AES-128 in counter mode under
-//! a key that BLAKE3 makes of its seed and of a fresh key that only the two parties have. No counter is kept between runs, and
-//! a node that was set back repeats nothing.
+//! *Runs.* Leaves outlive runs: a leaf's stream is AES-128 in counter mode, and every run and fork begins at another place of
+//! it, a number of 128 bits that BLAKE3 makes of a fresh key that only the two parties have. Of M runs of up to L blocks two
+//! overlap with probability M²L/2^128. No counter is kept between runs, and a node that was set back repeats nothing.
 //!
 //! # Wire
 //!
 //! Setup: 4,096 bytes from the receiver of OTs. Extension: 64 · ⌈ℓ/8⌉ bytes from it, group by group, little-endian.
 
-use aes::Aes128Enc;
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rand::CryptoRng;
 use zeroize::Zeroizing;
@@ -41,6 +41,7 @@ use zeroize::Zeroizing;
 use super::base::{BothKeys, COUNT, ChosenKeys};
 use crate::algebra::bits::Bits;
 use crate::algebra::transpose::{SIDE, transpose};
+use crate::sharing::keystream::Keystream;
 
 /// How many groups of base OTs, and trees, there are.
 pub const GROUPS: usize = COUNT / 2;
@@ -55,6 +56,9 @@ pub const fn message_length(ots: usize) -> usize {
 
 /// Columns of 128 OTs per step: leaves' streams stay in the first-level cache, the matrix in the second.
 const STEP: usize = 64;
+
+/// The most OTs whose strings are made in one step.
+pub const PART: usize = STEP * SIDE;
 
 /// The distance of rows: an odd number of cache lines, so that the elements of a column do not all compete for the same few.
 const STRIDE: usize = STEP + 4;
@@ -75,20 +79,20 @@ pub enum ExtensionError {
     },
 }
 
-/// What the receiver of OTs keeps: all leaves.
-pub struct ReceiverSeeds(Zeroizing<Vec<[Seed; 4]>>);
+/// What the receiver of OTs keeps: the streams of all leaves.
+pub struct ReceiverSeeds(Vec<[Keystream; 4]>);
 
-/// What the sender of OTs keeps: Δ, and the leaves but one of each tree. Leaf x is at x ⊕ Δ_g − 1, the place that depends on
-/// its coefficient alone.
+/// What the sender of OTs keeps: Δ, and the streams of the leaves but one of each tree. Leaf x is at x ⊕ Δ_g − 1, the place
+/// that depends on its coefficient alone.
 pub struct SenderSeeds {
     delta: Zeroizing<u128>,
-    leaves: Zeroizing<Vec<[Seed; 3]>>,
+    leaves: Vec<[Keystream; 3]>,
 }
 
 impl ReceiverSeeds {
     /// Makes the leaves of the base OTs' keys, and the message to the sender of OTs.
     pub fn plant(base: &BothKeys) -> (Self, Bytes) {
-        let mut trees = Zeroizing::new(Vec::with_capacity(GROUPS));
+        let mut trees = Vec::with_capacity(GROUPS);
         let mut correction = Vec::with_capacity(CORRECTION);
         for keys in base.as_chunks::<2>().0 {
             let [first, second] = keys;
@@ -96,14 +100,14 @@ impl ReceiverSeeds {
             for branch in [0, 1] {
                 correction.extend_from_slice(&xor(&xor(&left[branch], &right[branch]), &second[branch]));
             }
-            trees.push([left[0], right[0], left[1], right[1]]);
+            trees.push([left[0], right[0], left[1], right[1]].map(|leaf| Keystream::new(&leaf)));
         }
         (Self(trees), correction.into())
     }
 
     /// A receiver in one run: of the key of that run.
-    pub fn start(&self, run: &[u8; 32]) -> Receiver {
-        Receiver { leaves: self.0.iter().map(|tree| tree.map(|seed| stream(&seed, run))).collect(), column: 0 }
+    pub fn start(self: &Arc<Self>, run: &[u8; 32]) -> Receiver {
+        Receiver { seeds: Arc::clone(self), start: start(run), column: 0 }
     }
 }
 
@@ -117,7 +121,7 @@ impl SenderSeeds {
     pub fn grow(delta: u128, base: &ChosenKeys, correction: &[u8]) -> Result<Self, ExtensionError> {
         check_length(CORRECTION, correction.len())?;
         let masked = correction.as_chunks::<{ size_of::<Seed>() }>().0.as_chunks::<2>().0;
-        let mut leaves = Zeroizing::new(Vec::with_capacity(GROUPS));
+        let mut leaves = Vec::with_capacity(GROUPS);
         for (group, (keys, masked)) in base.as_chunks::<2>().0.iter().zip(masked).enumerate() {
             let other_branch = mask(!delta >> (2 * group + 1) & 1);
             let [first, second] = keys;
@@ -125,15 +129,14 @@ impl SenderSeeds {
             // Of the level below, the branch that Δ's leaf is in and the one that it is not in.
             let [inside, outside] = [!other_branch, other_branch].map(|branch| select(&known[0], &known[1], branch));
             let sum = xor(&select(&masked[0], &masked[1], other_branch), second);
-            leaves.push([inside, xor(&sum, &outside), outside]);
+            leaves.push([inside, xor(&sum, &outside), outside].map(|leaf| Keystream::new(&leaf)));
         }
         Ok(Self { delta: Zeroizing::new(delta), leaves })
     }
 
     /// A sender in one run: of the key of that run.
-    pub fn start(&self, run: &[u8; 32]) -> Sender {
-        let leaves = self.leaves.iter().map(|tree| tree.map(|seed| stream(&seed, run)));
-        Sender { delta: *self.delta, leaves: leaves.collect(), column: 0 }
+    pub fn start(self: &Arc<Self>, run: &[u8; 32]) -> Sender {
+        Sender { seeds: Arc::clone(self), start: start(run), column: 0 }
     }
 }
 
@@ -147,19 +150,20 @@ pub(crate) fn draw_delta(rng: &mut impl CryptoRng) -> Zeroizing<u128> {
 
 /// Halves that fit together, as a setup between strangers would have made them.
 #[cfg(any(test, feature = "sim"))]
-pub(super) fn deal(rng: &mut impl CryptoRng) -> (SenderSeeds, ReceiverSeeds) {
+pub(super) fn deal(rng: &mut impl CryptoRng) -> (Arc<SenderSeeds>, Arc<ReceiverSeeds>) {
     deal_with(*draw_delta(rng), rng)
 }
 
 /// The same with a given Δ.
 #[cfg(any(test, feature = "sim"))]
-pub(super) fn deal_with(delta: u128, rng: &mut impl CryptoRng) -> (SenderSeeds, ReceiverSeeds) {
+pub(super) fn deal_with(delta: u128, rng: &mut impl CryptoRng) -> (Arc<SenderSeeds>, Arc<ReceiverSeeds>) {
     let mut base = Zeroizing::new(vec![[Seed::default(); 2]; COUNT]);
     base.iter_mut().flatten().for_each(|key| rng.fill_bytes(key));
     let chosen = base.iter().enumerate().map(|(index, both)| both[(SenderSeeds::choices(delta) >> index & 1) as usize]);
     let chosen = Zeroizing::new(chosen.collect());
     let (receiver, correction) = ReceiverSeeds::plant(&base);
-    (SenderSeeds::grow(delta, &chosen, &correction).expect("a correction of that length"), receiver)
+    let sender = SenderSeeds::grow(delta, &chosen, &correction).expect("a correction of that length");
+    (Arc::new(sender), Arc::new(receiver))
 }
 
 /// Halves that fit together, of which a coalition knows the sender's or the receiver's: what that half determines is drawn
@@ -169,20 +173,25 @@ pub(super) fn deal_beside(
     [sender_is_known, receiver_is_known]: [bool; 2],
     known: &mut impl CryptoRng,
     hidden: &mut impl CryptoRng,
-) -> (SenderSeeds, ReceiverSeeds) {
+) -> (Arc<SenderSeeds>, Arc<ReceiverSeeds>) {
     if !sender_is_known && !receiver_is_known {
         return deal(hidden);
     }
     let (mut sender, mut receiver) = deal(known);
+    let halves = (Arc::get_mut(&mut sender), Arc::get_mut(&mut receiver));
+    let (Some(sender_half), Some(receiver_half)) = halves else { unreachable!("nobody else has them yet") };
     let leaf = |delta: u128, group: usize| (delta >> (2 * group) & 3) as usize;
     if !receiver_is_known {
-        let trees = receiver.0.iter_mut().enumerate();
-        trees.for_each(|(group, tree)| hidden.fill_bytes(&mut tree[leaf(*sender.delta, group)]));
+        for (group, tree) in receiver_half.0.iter_mut().enumerate() {
+            let mut seed = Seed::default();
+            hidden.fill_bytes(&mut seed);
+            tree[leaf(*sender_half.delta, group)] = Keystream::new(&seed);
+        }
     }
     if !sender_is_known {
-        sender.delta = draw_delta(hidden);
-        for (group, (leaves, tree)) in sender.leaves.iter_mut().zip(receiver.0.iter()).enumerate() {
-            *leaves = [1, 2, 3].map(|coefficient| tree[coefficient ^ leaf(*sender.delta, group)]);
+        sender_half.delta = draw_delta(hidden);
+        for (group, (leaves, tree)) in sender_half.leaves.iter_mut().zip(&receiver_half.0).enumerate() {
+            *leaves = [1, 2, 3].map(|coefficient| tree[coefficient ^ leaf(*sender_half.delta, group)].clone());
         }
     }
     (sender, receiver)
@@ -198,7 +207,9 @@ pub fn pair() -> (Sender, Receiver) {
 
 /// The receiver of OTs in one run.
 pub struct Receiver {
-    leaves: Vec<[Aes128Enc; 4]>,
+    seeds: Arc<ReceiverSeeds>,
+    /// Where this run begins in all streams.
+    start: u128,
     /// How many columns of 128 OTs were made.
     column: u64,
 }
@@ -211,16 +222,23 @@ impl Receiver {
 
     /// Makes an OT per choice: the message to the sender, and the strings t.
     pub fn extend(&mut self, choices: &Bits) -> (Bytes, Vec<u128>) {
+        let mut all = Vec::with_capacity(choices.len());
+        let message = self.extend_each(choices, |strings| all.extend_from_slice(strings));
+        (message, all)
+    }
+
+    /// The same, but `each` gets the strings part by part, as they are made: of [`PART`] OTs, but for the last.
+    pub fn extend_each(&mut self, choices: &Bits, mut each: impl FnMut(&mut [u128])) -> Bytes {
         let row = choices.len().div_ceil(8);
         let mut message = vec![0; message_length(choices.len())];
         let mut work = Work::new(choices.len());
         let mut leaf = [[0; STEP]; 4];
         while let Some(columns) = work.step() {
-            let counters = counters(self.column);
+            let first = self.start.wrapping_add(self.column.into());
             let choices = columns_of(choices, work.start, columns);
-            for (group, ciphers) in self.leaves.iter().enumerate() {
-                for (leaf, cipher) in leaf.iter_mut().zip(ciphers) {
-                    expand(cipher, &counters[..columns], &mut leaf[..columns]);
+            for (group, streams) in self.seeds.0.iter().enumerate() {
+                for (leaf, stream) in leaf.iter_mut().zip(streams) {
+                    stream.fill(first, &mut leaf[..columns]);
                 }
                 let [low, high] = work.rows(group);
                 let mut difference = [0; STEP];
@@ -230,29 +248,32 @@ impl Receiver {
                     high[column] = r2 ^ r3;
                     difference[column] = r0 ^ r1 ^ r2 ^ r3 ^ choices[column];
                 }
+                difference[..columns].iter_mut().for_each(|column| *column = column.to_le());
                 let bytes = bytemuck::cast_slice(&difference[..columns]);
                 let part = &mut message[group * row..][..row][work.start * (SIDE / 8)..];
                 let length = part.len().min(bytes.len());
                 part[..length].copy_from_slice(&bytes[..length]);
             }
             self.column += columns as u64;
-            work.transpose(columns);
+            each(work.transpose(columns));
         }
-        (message.into(), work.strings())
+        message.into()
     }
 }
 
 /// The sender of OTs in one run.
 pub struct Sender {
-    delta: u128,
-    leaves: Vec<[Aes128Enc; 3]>,
+    seeds: Arc<SenderSeeds>,
+    /// Where this run begins in all streams.
+    start: u128,
+    /// How many columns of 128 OTs were made.
     column: u64,
 }
 
 impl Sender {
     /// Δ, by which the two strings of every OT differ.
-    pub const fn delta(&self) -> u128 {
-        self.delta
+    pub fn delta(&self) -> u128 {
+        *self.seeds.delta
     }
 
     /// The number of the first OT of the next extension. No number comes twice in a run.
@@ -263,21 +284,35 @@ impl Sender {
     /// Makes the OTs that the receiver's message is for, `length` of them: the strings q.
     pub fn extend(&mut self, message: &[u8], length: usize) -> Result<Vec<u128>, ExtensionError> {
         check_length(message_length(length), message.len())?;
+        let mut all = Vec::with_capacity(length);
+        self.extend_each(message, length, |strings| all.extend_from_slice(strings))?;
+        Ok(all)
+    }
+
+    /// The same, but `each` gets the strings part by part, as they are made: of [`PART`] OTs, but for the last.
+    pub fn extend_each(
+        &mut self,
+        message: &[u8],
+        length: usize,
+        mut each: impl FnMut(&mut [u128]),
+    ) -> Result<(), ExtensionError> {
+        check_length(message_length(length), message.len())?;
         let row = length.div_ceil(8);
         let mut work = Work::new(length);
         let mut leaf = [[0; STEP]; 3];
         while let Some(columns) = work.step() {
-            let counters = counters(self.column);
-            for (group, ciphers) in self.leaves.iter().enumerate() {
-                for (leaf, cipher) in leaf.iter_mut().zip(ciphers) {
-                    expand(cipher, &counters[..columns], &mut leaf[..columns]);
+            let first = self.start.wrapping_add(self.column.into());
+            for (group, streams) in self.seeds.leaves.iter().enumerate() {
+                for (leaf, stream) in leaf.iter_mut().zip(streams) {
+                    stream.fill(first, &mut leaf[..columns]);
                 }
                 let mut difference = [0_u128; STEP];
                 let part = &message[group * row..][..row][work.start * (SIDE / 8)..];
                 let bytes = bytemuck::cast_slice_mut(&mut difference[..columns]);
                 let there = part.len().min(bytes.len());
                 bytes[..there].copy_from_slice(&part[..there]);
-                let [delta_low, delta_high] = [0, 1].map(|bit| mask(self.delta >> (2 * group + bit) & 1));
+                difference[..columns].iter_mut().for_each(|column| *column = u128::from_le(*column));
+                let [delta_low, delta_high] = [0, 1].map(|bit| mask(*self.seeds.delta >> (2 * group + bit) & 1));
                 let [low, high] = work.rows(group);
                 for column in 0..columns {
                     let [r1, r2, r3] = [0, 1, 2].map(|place: usize| leaf[place][column]);
@@ -286,9 +321,9 @@ impl Sender {
                 }
             }
             self.column += columns as u64;
-            work.transpose(columns);
+            each(work.transpose(columns));
         }
-        Ok(work.strings())
+        Ok(())
     }
 }
 
@@ -299,13 +334,14 @@ struct Work {
     /// The columns of all steps until this one.
     done: usize,
     matrix: Vec<u128>,
+    /// Those of this step.
     strings: Vec<u128>,
     length: usize,
 }
 
 impl Work {
     fn new(length: usize) -> Self {
-        let strings = Vec::with_capacity(length.next_multiple_of(SIDE));
+        let strings = Vec::with_capacity(length.next_multiple_of(SIDE).min(PART));
         Self { start: 0, done: 0, matrix: vec![0; SIDE * STRIDE], strings, length }
     }
 
@@ -324,53 +360,34 @@ impl Work {
     }
 
     /// Turns the step's columns into strings.
-    fn transpose(&mut self, columns: usize) {
+    fn transpose(&mut self, columns: usize) -> &mut [u128] {
+        self.strings.clear();
         for column in 0..columns {
-            let mut square = std::array::from_fn(|row| u128::from_le(self.matrix[row * STRIDE + column]));
+            let mut square = std::array::from_fn(|row| self.matrix[row * STRIDE + column]);
             transpose(&mut square);
             self.strings.extend_from_slice(&square);
         }
-    }
-
-    fn strings(mut self) -> Vec<u128> {
-        self.strings.truncate(self.length);
-        self.strings
+        self.strings.truncate(self.length - self.start * SIDE);
+        &mut self.strings
     }
 }
 
-/// The choices of some columns, as they are in memory: little-endian, as everything until it is transposed.
+/// The choices of some columns.
 fn columns_of(choices: &Bits, start: usize, columns: usize) -> [u128; STEP] {
     let words = &choices.words()[2 * start..choices.words().len().min(2 * (start + columns))];
     let mut all = [0; STEP];
     for (column, pair) in all.iter_mut().zip(words.chunks(2)) {
         let high = pair.get(1).copied().unwrap_or_default();
-        *column = (u128::from(pair[0]) | u128::from(high) << 64).to_le();
+        *column = u128::from(pair[0]) | u128::from(high) << 64;
     }
     all
 }
 
-/// The counters of a step, which all leaves' streams share.
-fn counters(first: u64) -> [u128; STEP] {
-    let mut counter = u128::from(first);
-    [(); STEP].map(|()| {
-        counter += 1;
-        (counter - 1).to_le()
-    })
-}
-
-/// A leaf's stream at these counters.
-fn expand(cipher: &Aes128Enc, counters: &[u128], out: &mut [u128]) {
-    let (counters, _) = bytemuck::cast_slice::<u128, u8>(counters).as_chunks::<16>();
-    let (out, _) = bytemuck::cast_slice_mut::<u128, u8>(out).as_chunks_mut::<16>();
-    let (counters, out) = (aes::Block::cast_slice_from_core(counters), aes::Block::cast_slice_from_core_mut(out));
-    cipher.encrypt_blocks_b2b(counters, out).expect("as many counters as blocks");
-}
-
-/// A leaf's stream in one run.
-fn stream(seed: &Seed, run: &[u8; 32]) -> Aes128Enc {
-    let key = Zeroizing::new(*blake3::keyed_hash(seed, run).as_bytes());
-    let (key, _) = key.split_first_chunk::<16>().expect("16 of 32 bytes");
-    Aes128Enc::new(key.into())
+/// Where a run begins in all streams.
+fn start(run: &[u8; 32]) -> u128 {
+    let number = blake3::keyed_hash(run, b"ot streams");
+    let (number, _) = number.as_bytes().split_first_chunk().expect("16 of 32 bytes");
+    u128::from_le_bytes(*number)
 }
 
 /// G: the two seeds below one.
@@ -456,11 +473,19 @@ mod tests {
         let (sender, receiver) = deal(&mut ChaCha20Rng::seed_from_u64(3));
         for (group, (known, all)) in sender.leaves.iter().zip(receiver.0.iter()).enumerate() {
             let missing = (*sender.delta >> (2 * group) & 3) as usize;
-            for (x, leaf) in all.iter().enumerate() {
-                assert_eq!(known.contains(leaf), x != missing);
-                assert!(x == missing || known[(x ^ missing) - 1] == *leaf);
+            let known = known.each_ref().map(block);
+            for (x, leaf) in all.iter().map(block).enumerate() {
+                assert_eq!(known.contains(&leaf), x != missing);
+                assert!(x == missing || known[(x ^ missing) - 1] == leaf);
             }
         }
+    }
+
+    /// The first block of a leaf's stream.
+    fn block(leaf: &Keystream) -> u128 {
+        let mut block = [0];
+        leaf.fill(0, &mut block);
+        block[0]
     }
 
     /// Tests of what a coalition can't tell rest on it.
@@ -472,8 +497,10 @@ mod tests {
                 deal_beside([sender_is_known, receiver_is_known], &mut known, &mut hidden)
             });
             let [(one, from_one), (other, from_other)] = &halves;
-            assert_eq!((one.delta == other.delta, one.leaves == other.leaves), (sender_is_known, sender_is_known));
-            assert_eq!(from_one.0 == from_other.0, receiver_is_known);
+            let equal = one.leaves.iter().flatten().map(block).eq(other.leaves.iter().flatten().map(block));
+            assert_eq!((one.delta == other.delta, equal), (sender_is_known, sender_is_known));
+            let equal = from_one.0.iter().flatten().map(block).eq(from_other.0.iter().flatten().map(block));
+            assert_eq!(equal, receiver_is_known);
             for (sender, receiver) in &halves {
                 let choices = bits(&mut ChaCha20Rng::seed_from_u64(5), 300);
                 check(&mut sender.start(&[1; 32]), &mut receiver.start(&[1; 32]), &choices);
@@ -494,14 +521,14 @@ mod tests {
         let (sender, mut receiver) = (kept.start(&[1; 32]), seeds.start(&[1; 32]));
         let choices = bits(&mut ChaCha20Rng::seed_from_u64(4), LENGTH);
         let (message, _) = receiver.extend(&choices);
-        let streamed = |cipher: &Aes128Enc| {
-            let mut out = [0; STEP];
-            expand(cipher, &counters(0)[..LENGTH / SIDE], &mut out[..LENGTH / SIDE]);
-            Bits::from_bytes(bytemuck::cast_slice(&out[..LENGTH / SIDE]), LENGTH).expect("whole bytes")
+        let streamed = |stream: &Keystream| {
+            let mut out = [0; LENGTH / SIDE];
+            stream.fill(start(&[1; 32]), &mut out);
+            Bits::from_words(out.iter().flat_map(|block| [*block as u64, (block >> 64) as u64]).collect(), LENGTH)
         };
         for (group, message) in message.chunks(LENGTH / 8).enumerate() {
-            let known = sender.leaves[group].each_ref().map(streamed);
-            let lacking = streamed(&receiver.leaves[group][(sender.delta >> (2 * group) & 3) as usize]);
+            let known = sender.seeds.leaves[group].each_ref().map(streamed);
+            let lacking = streamed(&receiver.seeds.0[group][(sender.delta() >> (2 * group) & 3) as usize]);
             for subset in 0..8 {
                 let mut unmasked = Bits::from_bytes(message, LENGTH).expect("whole bytes");
                 let chosen = known.iter().enumerate().filter(|(index, _)| subset >> index & 1 == 1);

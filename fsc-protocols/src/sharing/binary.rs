@@ -1,11 +1,10 @@
 //! Binary sharing: a vector of bits is the XOR of all parties' shares, and any n − 1 of them are uniform.
 
-use aes::Aes128;
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use bytes::Bytes;
 use fsc_core::party::{Party, Passage, Share};
 
 use crate::algebra::bits::Bits;
+use crate::sharing::keystream::Keystream;
 
 /// One party's share of a vector of bits, on its way to be opened or dealt. It travels as bytes, eight bits each.
 ///
@@ -67,26 +66,24 @@ impl Zeros {
     }
 }
 
-/// The bits that a key expands to: AES-128 in counter mode under its first half, each vector from a new block on.
+/// The bits that a key expands to, each vector from a new block on.
 pub(crate) struct BitStream {
-    cipher: Aes128,
-    counter: u128,
+    stream: Keystream,
+    used: u128,
 }
 
 impl BitStream {
     /// The stream of a key, which is used for nothing else.
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        let (key, _) = key.split_at(16);
-        Self { cipher: Aes128::new_from_slice(key).expect("half of 32 bytes is a key"), counter: 0 }
+        Self { stream: Keystream::new(key), used: 0 }
     }
 
     /// The next bits.
     pub(crate) fn take(&mut self, len: usize) -> Bits {
-        let counters = self.counter..self.counter + len.div_ceil(128) as u128;
-        self.counter = counters.end;
-        let mut blocks: Vec<aes::Block> = counters.map(|counter| counter.to_le_bytes().into()).collect();
-        self.cipher.encrypt_blocks(&mut blocks);
-        let words = blocks.iter().flat_map(|block| block.as_chunks::<8>().0).map(|word| u64::from_le_bytes(*word));
+        let mut blocks = vec![0; len.div_ceil(128)];
+        self.stream.fill(self.used, &mut blocks);
+        self.used += blocks.len() as u128;
+        let words = blocks.into_iter().flat_map(|block| [block as u64, (block >> 64) as u64]);
         Bits::from_words(words.take(len.div_ceil(64)).collect(), len)
     }
 }
@@ -96,13 +93,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_does_not_repeat_and_depends_on_its_key() {
+    fn vectors_of_a_stream_do_not_overlap() {
         let mut stream = BitStream::new(&[7; 32]);
-        let (first, second) = (stream.take(1000), stream.take(1000));
-        assert!(first != second);
-        assert!(first == BitStream::new(&[7; 32]).take(1000));
-        assert!(first != BitStream::new(&[8; 32]).take(1000));
-        let ones = first.words().iter().map(|word| word.count_ones()).sum::<u32>();
-        assert!((400..600).contains(&ones), "{ones} ones among 1000 bits");
+        let taken = [1000, 1, 128, 0, 300].map(|len| stream.take(len));
+        let mut words: Vec<u64> = taken.iter().flat_map(Bits::words).copied().filter(|word| *word > 1).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), 16 + 2 + 5);
+        assert!(taken[0] == BitStream::new(&[7; 32]).take(1000));
     }
 }

@@ -14,7 +14,7 @@ use fsc_core::protocol::{Announced, Cost, Protocol, ProtocolError, Security, Sub
 use fsc_core::secret::Secret;
 use fsc_core::sim::{self, Faults, simulate_among};
 use fsc_protocols::ot::base::{self, COUNT, Context};
-use fsc_protocols::ot::product::{Product, product};
+use fsc_protocols::ot::product::{Factor, Product, product};
 use fsc_protocols::ot::softspoken::{self, CORRECTION, SenderSeeds};
 use fsc_protocols::ot::{self, Pairs};
 use fsc_protocols::preprocessing::{Oblivious, Preprocessing};
@@ -108,7 +108,7 @@ fn message(input: &mut Unstructured<'_>, work: Work, parties: usize) -> Result<B
         }
         Work::Product(..) => {
             let product = work.product(parties).expect("it is one");
-            vec![product.cost(product.left).bytes as usize, product.cost(product.right).bytes as usize]
+            vec![product.cost::<u128>(product.left).bytes as usize, product.cost::<u128>(product.right).bytes as usize]
         }
     };
     let length = *input.choose(&lengths)?;
@@ -181,9 +181,13 @@ async fn honest(party: &mut Party, work: Work) -> std::result::Result<(), Protoc
             assert_eq!((triples.len(), triples.b.len(), triples.c.len()), (length, width, width));
         }
         (Work::Product(..), Some(shape)) => {
-            let mine = vec![1; if party.me() == shape.left { shape.rows } else { shape.columns } * shape.inner];
+            let mine: Factor<u128> = match party.me() {
+                me if me == shape.left => Factor::Left(vec![1; shape.rows * shape.inner]),
+                me if me == shape.right => Factor::Right(vec![1; shape.inner * shape.columns]),
+                _ => Factor::Neither,
+            };
             let pairs: &mut Pairs = oblivious.pairs();
-            if let Some(share) = product(pairs, party, shape, Some(&mine)).await? {
+            if let Some(share) = product(pairs, party, shape, &mine).await? {
                 assert_eq!(share.len(), shape.rows * shape.columns);
             }
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use fsc_core::party::Party;
 use fsc_core::protocol::ProtocolError;
+use futures_util::future::join_all;
 
 use super::masked::{Masked, Masks, power_of_two};
 use super::panel::Panel;
@@ -248,7 +249,7 @@ impl Run<'_> {
         let mut solution = Solution::default();
         let openings =
             tasks.iter_mut().map(|(party, numbers, readers, count)| self.reveal(party, numbers, readers, *count));
-        let opened: Vec<Option<Vec<f64>>> = product::together(openings).await.into_iter().collect::<Result<_, _>>()?;
+        let opened: Vec<Option<Vec<f64>>> = join_all(openings).await.into_iter().collect::<Result<_, _>>()?;
         let mut opened = opened.into_iter();
         for (block, numbers) in system.blocks.iter().zip(opened.by_ref()) {
             if let Some(mut numbers) = numbers {

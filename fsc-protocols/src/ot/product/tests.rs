@@ -1,3 +1,4 @@
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use fsc_core::joining::Keys;
@@ -15,13 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::algebra::ring;
+use crate::linear::product::multiply;
 use crate::ot;
 use crate::sharing::additive::Additive;
 
-protocol_laws!(Open, docs: "../product.rs", parties: 2..=5);
+protocol_laws!(Open<u128>, docs: "../product.rs", parties: 2..=5);
 
 /// Multiplies and opens the product: the test's own protocol.
-struct Open;
+struct Open<R>(PhantomData<R>);
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Shape {
@@ -37,7 +39,7 @@ impl Shape {
     }
 }
 
-impl Protocol for Open {
+impl<R: Ring> Protocol for Open<R> {
     const NAME: &'static str = "Open";
     const VERSION: u16 = 1;
     const SECURITY: Security = Security {
@@ -57,12 +59,12 @@ impl Protocol for Open {
 
     fn cost(shape: &Shape, all: &Announced) -> Cost {
         let (product, others) = (shape.product(), all.parties() as u64 - 1);
-        let share = 16 * product.rows * product.columns;
+        let share = R::WIDTH * product.rows * product.columns;
         let (messages, bytes) = (others * pieces_of(share) as u64, others * share as u64);
-        let own = product.cost(all.me());
+        let own = product.cost::<R>(all.me());
         // The last answer and the share to be opened leave together.
         let rounds = u32::from(own == Cost::default() || all.me() != product.right);
-        own + Cost { rounds, messages, bytes }
+        Pairs::meeting_cost(all.strangers()) + own + Cost { rounds, messages, bytes }
     }
 
     fn present(output: Value) -> Result<Value, ConvertError> {
@@ -71,14 +73,19 @@ impl Protocol for Open {
 
     async fn run(party: &mut Party, shape: Shape, input: Secret<Self::Input>) -> Result<Value, ProtocolError> {
         let mut pairs = Pairs::connect(party).await?;
-        let share = product(&mut pairs, party, shape.product(), input.expose().as_deref()).await?;
-        let share = share.unwrap_or_else(|| vec![0; shape.sizes[0] * shape.sizes[2]]);
+        let mine = match input.into_inner() {
+            Some(x) if party.me() == shape.ends[0] => Factor::Left(x),
+            Some(y) => Factor::Right(y.into_iter().map(R::of).collect()),
+            None => Factor::Neither,
+        };
+        let share = product(&mut pairs, party, shape.product(), &mine).await?;
+        let share = share.unwrap_or_else(|| vec![R::ZERO; shape.sizes[0] * shape.sizes[2]]);
         let opened = party.open(Additive::new(share)).await?;
-        Ok(Value::List(opened.into_iter().map(|element| Value::Int(element as i128)).collect()))
+        Ok(Value::Bytes(ring::encode(opened)))
     }
 }
 
-impl Lawful for Open {
+impl<R: Ring> Lawful for Open<R> {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Shape {
         let left = rng.random_range(0..parties);
         let right = (left + rng.random_range(1..parties)) % parties;
@@ -99,27 +106,39 @@ impl Lawful for Open {
     }
 
     fn is_right(shape: &Shape, inputs: &[Option<Vec<i128>>], result: &Value) -> bool {
-        let Product { left, right, rows, inner, columns, .. } = shape.product();
-        let (Some(x), Some(y), Value::List(elements)) = (&inputs[left], &inputs[right], result) else { return false };
-        let exact = |row: usize, column: usize| {
-            let terms = (0..inner).map(|k| x[row * inner + k].wrapping_mul(y[k * columns + column]));
-            terms.fold(0, i128::wrapping_add)
+        let Product { left, right, inner, columns, .. } = shape.product();
+        let (Some(x), Some(y), Value::Bytes(product)) = (&inputs[left], &inputs[right], result) else { return false };
+        let elements = |integers: &[i128]| integers.iter().copied().map(R::of).collect::<Vec<_>>();
+        let exact = if inner == 0 || columns == 0 {
+            vec![R::ZERO; shape.sizes[0] * columns]
+        } else {
+            multiply(&elements(x), &elements(y), inner, columns)
         };
-        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        elements.len() == rows * columns
-            && elements.iter().zip(places).all(|(element, (row, column))| *element == Value::Int(exact(row, column)))
+        *product == ring::encode(exact)
     }
 }
 
-fn warm(shape: Shape, inputs: Vec<Option<Vec<i128>>>, seed: u64) -> Report {
+fn warm<R: Ring>(shape: Shape, inputs: Vec<Option<Vec<i128>>>, seed: u64) -> Report {
     let keys = sim::keys(inputs.len(), seed);
     ot::acquaint(&keys);
-    simulate_among::<Open>(&shape, inputs, &keys, seed, Faults::default()).unwrap()
+    simulate_among::<Open<R>>(&shape, inputs, &keys, seed, Faults::default()).unwrap()
+}
+
+/// A product of that shape is right and costs what it should.
+fn check<R: Ring>(sizes: [usize; 3], bits: u32) {
+    let shape = Shape { ends: [1, 0], sizes, bits };
+    let inputs = Open::<R>::inputs(&mut ChaCha20Rng::seed_from_u64(1), &shape, 2);
+    let report = warm::<R>(shape, inputs.clone(), 1);
+    for (place, (outcome, cost)) in report.outcomes.iter().zip(&report.costs).enumerate() {
+        let result = outcome.as_ref().expect("a product").entry("result").expect("a product");
+        assert!(Open::<R>::is_right(&shape, &inputs, result), "{sizes:?}, {bits} bits, party {place}");
+        let expected = Open::<R>::cost(&shape, &Announced::new(place, vec![Value::Null; 2]));
+        assert_eq!(*cost, expected, "{sizes:?}, {bits} bits, party {place}");
+    }
 }
 
 #[test]
-fn products_of_any_shape_and_many_chunks_are_right() {
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
+fn products_of_any_shape_are_right() {
     for (sizes, bits) in [
         ([1, 1, 1], 1),
         ([3, 2, 70_000], 3),
@@ -129,15 +148,15 @@ fn products_of_any_shape_and_many_chunks_are_right() {
         ([0, 3, 2], 64),
         ([2, 0, 2], 64),
     ] {
-        let shape = Shape { ends: [1, 0], sizes, bits };
-        let inputs = Open::inputs(&mut rng, &shape, 2);
-        let report = warm(shape, inputs.clone(), 1);
-        let announced = vec![Value::Null; 2];
-        for (place, (outcome, cost)) in report.outcomes.iter().zip(&report.costs).enumerate() {
-            let result = outcome.as_ref().expect("a product").entry("result").expect("a product");
-            assert!(Open::is_right(&shape, &inputs, result), "{sizes:?}, {bits} bits, party {place}");
-            assert_eq!(*cost, Open::cost(&shape, &Announced::new(place, announced.clone())), "{sizes:?}, {bits} bits");
-        }
+        check::<u128>(sizes, bits);
+    }
+}
+
+#[test]
+fn products_over_any_ring_are_right() {
+    for (sizes, bits) in [([3, 4, 5], 64), ([2, 1, 3], 128), ([1, 2, 1], 2), ([4, 3, 200], 90)] {
+        check::<u64>(sizes, bits);
+        check::<U256>(sizes, bits);
     }
 }
 
@@ -151,11 +170,11 @@ fn costs_are_these() {
         (shape([1, 1, 1], 64), 1, 0, 0, 0),
         (shape([10, 10, 10], 64), 0, 1, 1, 51_200),
         (shape([10, 10, 10], 64), 2, 1, 1, 800_000),
-        (shape([100, 100, 100], 64), 0, 245, 978, 5_127_872),
-        (shape([100, 100, 100], 64), 2, 245, 978, 800_000_000),
+        (shape([100, 100, 100], 64), 0, 250, 500, 5_120_000),
+        (shape([100, 100, 100], 64), 2, 250, 1_000, 800_000_000),
         (shape([100, 0, 100], 64), 2, 0, 0, 0),
     ] {
-        assert_eq!(product.cost(place), Cost { rounds, messages, bytes }, "{product:?} at {place}");
+        assert_eq!(product.cost::<u128>(place), Cost { rounds, messages, bytes }, "{product:?} at {place}");
     }
 }
 
@@ -166,8 +185,8 @@ fn transcripts_of_different_matrices_are_indistinguishable() {
     // What is opened at the end shows the product, so it has to be the same: zero.
     let hidden = vec![Some(vec![-1]), Some(vec![0; 2])];
     let other = vec![Some(vec![0]), Some(vec![i128::MAX; 2])];
-    laws::transcripts_are_indistinguishable::<Open>(&shape, &hidden, &other).unwrap();
-    assert!(laws::transcripts_are_indistinguishable::<Open>(&shape, &zeros, &ones).is_ok(), "shares are uniform");
+    laws::transcripts_are_indistinguishable::<Open<u128>>(&shape, &hidden, &other).unwrap();
+    assert!(laws::transcripts_are_indistinguishable::<Open<u128>>(&shape, &zeros, &ones).is_ok(), "shares are uniform");
 }
 
 /// What the owner of Y sends is no function of Y and of what the owner of X has: with the OT's other string it would be.
@@ -179,7 +198,7 @@ fn one_bit_of_x_shows_nothing_of_y_where_it_is_zero() {
         let keys = sim::keys(2, seed);
         ot::acquaint(&keys);
         let inputs = vec![Some(vec![0]), Some(vec![CANARY])];
-        let report = simulate_among::<Open>(&shape, inputs, &keys, seed, Faults::default()).unwrap();
+        let report = simulate_among::<Open<u128>>(&shape, inputs, &keys, seed, Faults::default()).unwrap();
         let masked = ring::decode::<u128>(&report.payloads(1, 0)[0], 1).unwrap()[0];
         // All that the owner of X has to unmask it with: H(t), which is its share of the product.
         let pad = ring::decode::<u128>(&report.payloads(0, 1)[1], 1).unwrap()[0];

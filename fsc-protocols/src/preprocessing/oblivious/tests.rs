@@ -37,7 +37,8 @@ impl Protocol for Triples {
         let shares = (2 * width + 1) * length.div_ceil(8);
         let opening = Cost { rounds: 1, messages: others, bytes: others * shares as u64 };
         let triples = Oblivious::bit_triples_cost(all.parties(), *length, *width);
-        triples + Oblivious::bit_triples_cost(all.parties(), 1, 1) + opening
+        let more = Oblivious::bit_triples_cost(all.parties(), 1, 1);
+        Pairs::meeting_cost(all.strangers()) + triples + more + opening
     }
 
     async fn run(party: &mut Party, (length, width): (usize, usize), _: Secret<()>) -> Result<Value, ProtocolError> {
