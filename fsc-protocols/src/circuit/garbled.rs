@@ -151,8 +151,8 @@ impl Garbled {
         let label = |position| mine.iter().map(|number| select(bit(number, position), delta)).collect();
         let a: Vec<Wire> = (0..positions).map(label).collect();
         let products = circuit.products(width) * count;
-        let mut garbling =
-            Garbling { hash: &self.hash, delta, number: self.products, tables: Vec::with_capacity(2 * products) };
+        let (tables, hashes) = (Vec::with_capacity(2 * products), Vec::new());
+        let mut garbling = Garbling { hash: &self.hash, delta, number: self.products, tables, hashes };
         let outputs = circuit.compute(&mut garbling, &a, &b);
         self.products += products as u64;
         party.send(peer(party), ring::encode(garbling.tables));
@@ -181,7 +181,7 @@ impl Garbled {
             return Err(malformed(GARBLER, "its garbled circuit has another length than agreed"));
         }
         let (tables, _) = message.as_chunks::<{ size_of::<Label>() }>();
-        let mut evaluation = Evaluation { hash: &self.hash, number: self.products, tables };
+        let mut evaluation = Evaluation { hash: &self.hash, number: self.products, tables, hashes: Vec::new() };
         let a = vec![vec![0; count]; b.len()];
         let outputs = circuit.compute(&mut evaluation, &a, &b);
         self.products += products as u64;
@@ -270,25 +270,28 @@ struct Garbling<'a> {
     /// The number of the next product.
     number: u64,
     tables: Vec<Label>,
+    hashes: Vec<Label>,
 }
 
 impl Gates for Garbling<'_> {
     fn and(&mut self, a: &[Label], b: &[Label]) -> Wire {
-        let delta = self.delta;
-        let other = |wire: &[Label]| wire.iter().map(|label| label ^ delta).collect::<Wire>();
-        let [mut a_zero, mut a_one, mut b_zero, mut b_one] = [a.to_vec(), other(a), b.to_vec(), other(b)];
-        for (half, labels) in [(0, &mut a_zero), (0, &mut a_one), (1, &mut b_zero), (1, &mut b_one)] {
-            self.hash.strings(self.number, half, labels);
+        let (delta, count) = (self.delta, a.len());
+        self.hashes.clear();
+        for wire in [a, b] {
+            self.hashes.extend_from_slice(wire);
+            self.hashes.extend(wire.iter().map(|label| label ^ delta));
         }
-        self.number += a.len() as u64;
+        self.hash.halves(self.number, 2, &mut self.hashes);
+        self.number += count as u64;
         let gate = |index: usize| {
+            let [a_zero, a_one, b_zero, b_one] = [0, 1, 2, 3].map(|version| self.hashes[version * count + index]);
             let [p_a, p_b] = [a[index], b[index]].map(|label| label & 1);
-            let t_g = a_zero[index] ^ a_one[index] ^ select(p_b, delta);
-            let t_e = b_zero[index] ^ b_one[index] ^ a[index];
+            let t_g = a_zero ^ a_one ^ select(p_b, delta);
+            let t_e = b_zero ^ b_one ^ a[index];
             self.tables.extend([t_g, t_e]);
-            a_zero[index] ^ select(p_a, t_g) ^ b_zero[index] ^ select(p_b, t_e ^ a[index])
+            a_zero ^ select(p_a, t_g) ^ b_zero ^ select(p_b, t_e ^ a[index])
         };
-        (0..a.len()).map(gate).collect()
+        (0..count).map(gate).collect()
     }
 }
 
@@ -298,20 +301,22 @@ struct Evaluation<'a> {
     /// The number of the next product.
     number: u64,
     tables: &'a [[u8; size_of::<Label>()]],
+    hashes: Vec<Label>,
 }
 
 impl Gates for Evaluation<'_> {
     fn and(&mut self, a: &[Label], b: &[Label]) -> Wire {
-        let [mut w_g, mut w_e] = [a.to_vec(), b.to_vec()];
-        self.hash.strings(self.number, 0, &mut w_g);
-        self.hash.strings(self.number, 1, &mut w_e);
+        self.hashes.clear();
+        self.hashes.extend([a, b].into_iter().flatten());
+        self.hash.halves(self.number, 1, &mut self.hashes);
         self.number += a.len() as u64;
+        let (h_a, h_b) = self.hashes.split_at(a.len());
         let (tables, rest) = self.tables.split_at(2 * a.len());
         self.tables = rest;
         let gate = |(index, table): (usize, &[_; 2])| {
             let [t_g, t_e] = table.map(Label::from_le_bytes);
             let [s_a, s_b] = [a[index], b[index]].map(|label| label & 1);
-            w_g[index] ^ select(s_a, t_g) ^ w_e[index] ^ select(s_b, t_e ^ a[index])
+            h_a[index] ^ select(s_a, t_g) ^ h_b[index] ^ select(s_b, t_e ^ a[index])
         };
         tables.as_chunks::<2>().0.iter().enumerate().map(gate).collect()
     }

@@ -14,7 +14,7 @@ use aes::cipher::KeyInit;
 use crate::sharing::keystream::encrypt;
 
 /// Elements per step: they stay in the first-level cache.
-const STEP: usize = 256;
+const STEP: usize = 64;
 
 /// The hash function of one pair and role in one run.
 pub struct Hash(Aes128Enc);
@@ -27,12 +27,24 @@ impl Hash {
 
     /// Hashes the strings of consecutive OTs, of which the first has the number `first`, to block `block` of each.
     pub fn strings(&self, first: u64, block: u64, strings: &mut [u128]) {
+        self.tweaked(strings, (first..).map(|ot| tweak(ot, block)));
+    }
+
+    /// Hashes the labels of consecutive products' first operands, of which the first has the number `first`, and then those of
+    /// their second operands: `versions` of each, one after the other.
+    pub fn halves(&self, first: u64, versions: usize, labels: &mut [u128]) {
+        let products = (labels.len() / (2 * versions)) as u64;
+        let half = |half| (0..versions).flat_map(move |_| (first..first + products).map(move |gate| tweak(gate, half)));
+        self.tweaked(labels, half(0).chain(half(1)));
+    }
+
+    fn tweaked(&self, strings: &mut [u128], mut tweaks: impl Iterator<Item = u128>) {
         let mut inner = [0; STEP];
-        for (strings, first) in strings.chunks_mut(STEP).zip((first..).step_by(STEP)) {
+        for strings in strings.chunks_mut(STEP) {
             encrypt(&self.0, strings);
             let inner = &mut inner[..strings.len()];
-            for ((inner, string), ot) in inner.iter_mut().zip(strings.iter()).zip(first..) {
-                *inner = string ^ tweak(ot, block);
+            for ((inner, string), tweak) in inner.iter_mut().zip(strings.iter()).zip(&mut tweaks) {
+                *inner = string ^ tweak;
             }
             encrypt(&self.0, inner);
             for (string, inner) in strings.iter_mut().zip(inner) {

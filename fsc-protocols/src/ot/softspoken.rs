@@ -60,9 +60,6 @@ const STEP: usize = 64;
 /// The most OTs whose strings are made in one step.
 pub const PART: usize = STEP * SIDE;
 
-/// The distance of rows: an odd number of cache lines, so that the elements of a column do not all compete for the same few.
-const STRIDE: usize = STEP + 4;
-
 type Seed = [u8; 32];
 
 /// What a peer sent that is no message of this protocol.
@@ -232,7 +229,7 @@ impl Receiver {
         let row = choices.len().div_ceil(8);
         let mut message = vec![0; message_length(choices.len())];
         let mut work = Work::new(choices.len());
-        let mut leaf = [[0; STEP]; 4];
+        let (mut leaf, mut difference) = ([[0; STEP]; 4], [0; STEP]);
         while let Some(columns) = work.step() {
             let first = self.start.wrapping_add(self.column.into());
             let choices = columns_of(choices, work.start, columns);
@@ -241,7 +238,6 @@ impl Receiver {
                     stream.fill(first, &mut leaf[..columns]);
                 }
                 let [low, high] = work.rows(group);
-                let mut difference = [0; STEP];
                 for column in 0..columns {
                     let [r0, r1, r2, r3] = [0, 1, 2, 3].map(|x: usize| leaf[x][column]);
                     low[column] = r1 ^ r3;
@@ -299,14 +295,14 @@ impl Sender {
         check_length(message_length(length), message.len())?;
         let row = length.div_ceil(8);
         let mut work = Work::new(length);
-        let mut leaf = [[0; STEP]; 3];
+        let (mut leaf, mut difference) = ([[0; STEP]; 3], [0_u128; STEP]);
         while let Some(columns) = work.step() {
             let first = self.start.wrapping_add(self.column.into());
             for (group, streams) in self.seeds.leaves.iter().enumerate() {
                 for (leaf, stream) in leaf.iter_mut().zip(streams) {
                     stream.fill(first, &mut leaf[..columns]);
                 }
-                let mut difference = [0_u128; STEP];
+                difference[..columns].fill(0);
                 let part = &message[group * row..][..row][work.start * (SIDE / 8)..];
                 let bytes = bytemuck::cast_slice_mut(&mut difference[..columns]);
                 let there = part.len().min(bytes.len());
@@ -334,6 +330,8 @@ struct Work {
     /// The columns of all steps until this one.
     done: usize,
     matrix: Vec<u128>,
+    /// The distance of rows: an odd number of cache lines, so that the elements of a column do not all compete for the same few.
+    stride: usize,
     /// Those of this step.
     strings: Vec<u128>,
     length: usize,
@@ -341,8 +339,10 @@ struct Work {
 
 impl Work {
     fn new(length: usize) -> Self {
-        let strings = Vec::with_capacity(length.next_multiple_of(SIDE).min(PART));
-        Self { start: 0, done: 0, matrix: vec![0; SIDE * STRIDE], strings, length }
+        let columns = length.div_ceil(SIDE).min(STEP);
+        let stride = columns.next_multiple_of(8) + 4;
+        let strings = Vec::with_capacity(columns * SIDE);
+        Self { start: 0, done: 0, matrix: vec![0; SIDE * stride], stride, strings, length }
     }
 
     /// The number of columns of the next step, if there is one.
@@ -355,7 +355,8 @@ impl Work {
 
     /// The two rows of a group.
     fn rows(&mut self, group: usize) -> [&mut [u128]; 2] {
-        let (low, high) = self.matrix[2 * group * STRIDE..2 * (group + 1) * STRIDE].split_at_mut(STRIDE);
+        let stride = self.stride;
+        let (low, high) = self.matrix[2 * group * stride..2 * (group + 1) * stride].split_at_mut(stride);
         [low, high]
     }
 
@@ -363,7 +364,7 @@ impl Work {
     fn transpose(&mut self, columns: usize) -> &mut [u128] {
         self.strings.clear();
         for column in 0..columns {
-            let mut square = std::array::from_fn(|row| self.matrix[row * STRIDE + column]);
+            let mut square = std::array::from_fn(|row| self.matrix[row * self.stride + column]);
             transpose(&mut square);
             self.strings.extend_from_slice(&square);
         }

@@ -246,6 +246,8 @@ impl Exchange<'_> {
         let Service { limits, mail_space, .. } = self.service;
         let (batch, _room) = intake::collect(body, limits.mail, mail_space, Some(self.pace())).await?;
         let life = self.service.handler.mail(self.caller.origin, batch)?;
+        // The run that waits for it comes first: it may have to answer, and nobody waits for this receipt.
+        tokio::task::yield_now().await;
         Ok(reply(media::OCTETS, Content::Whole(Bytes::copy_from_slice(&life.0))))
     }
 

@@ -170,14 +170,14 @@ fn a_product_has_the_label_of_its_value() {
     let delta = *softspoken::draw_delta(&mut rng);
     assert_eq!(delta & 1, 1);
     let [a, b]: [Wire; 2] = std::array::from_fn(|_| (0..400).map(|_| rng.random()).collect());
-    let mut garbling = Garbling { hash: &hash, delta, number: 7, tables: Vec::new() };
+    let mut garbling = Garbling { hash: &hash, delta, number: 7, tables: Vec::new(), hashes: Vec::new() };
     let zeros = garbling.and(&a, &b);
     let ciphertexts: Vec<[u8; 16]> = garbling.tables.iter().map(|label| label.to_le_bytes()).collect();
     let bits: Vec<[u128; 2]> = (0..400).map(|_| [0, 1].map(|_| u128::from(rng.random::<bool>()))).collect();
     let chosen = |wire: &Wire, side: usize| -> Wire {
         wire.iter().zip(&bits).map(|(label, bits)| label ^ select(bits[side], delta)).collect()
     };
-    let mut evaluation = Evaluation { hash: &hash, number: 7, tables: &ciphertexts };
+    let mut evaluation = Evaluation { hash: &hash, number: 7, tables: &ciphertexts, hashes: Vec::new() };
     let labels = evaluation.and(&chosen(&a, 0), &chosen(&b, 1));
     for ((label, zero), [a, b]) in labels.iter().zip(&zeros).zip(&bits) {
         assert_eq!(*label, zero ^ select(a & b, delta));
