@@ -1,18 +1,18 @@
 //! `SecureMatrixMultiplication`: the product of a matrix of one party and a matrix of another one.
 //!
-//! The two matrices become integers, X of 64 bits and Y of 64 − ⌈log₂ inner⌉, by a power of two for each; shares of their
-//! product, which is exact in Z/2^128, come from [`linear::product`](crate::linear::product), and are opened to all parties.
+//! The two matrices become integers by a power of two for each, X of 56 bits, as every bit of X costs an oblivious transfer, and
+//! Y of 71 − ⌈log₂ inner⌉; shares of their product, which is exact in Z/2^128, come from [`linear::product`](crate::linear::product), and are opened to all parties.
 //!
 //! ```text
-//!   X̂ = round(X · 2^(63 − e_X))              2^e_X > max |X|, announced
-//!   Ŷ = round(Y · 2^(63 − c − e_Y))          c = ⌈log₂ inner⌉, so that |X̂Ŷ| ≤ 2^126
+//!   X̂ = round(X · 2^(55 − e_X))              2^e_X > max |X|, announced
+//!   Ŷ = round(Y · 2^(70 − c − e_Y))          c = ⌈log₂ inner⌉, so that |X̂Ŷ| ≤ 2^125
 //!   X̂Ŷ = S_left + S_right  mod 2^128         opened, and scaled back
 //! ```
 //!
 //! The data of a party is a list of one matrix, `[matrix]`, which is a list of rows. X is that of the first party that has
 //! one, Y that of the second; all other parties give an empty list or null, and learn the product. The error of an element is
-//! at most inner · max|X| · max|Y| · 2^(c − 61), and the rounding to a float; products of matrices of integers are exact while
-//! max|X| is below 2^62 and max|Y| below 2^(62 − c), up to the 53 bits of a float. `parameters.preprocessing` may be `{"dealer": place}`.
+//! at most inner · max|X| · max|Y| · (2^-55 + 2^(c − 70)), and the rounding to a float: the largest elements of X lose nothing. Products
+//! of matrices of integers are exact while max|X| is below 2^55, up to the 53 bits of a float. `parameters.preprocessing` may be `{"dealer": place}`.
 //!
 //! Null is an error that names row and column. `parameters.missing` cannot be `"omit"`: a row of Y belongs to a column of X, and
 //! leaving out both would tell the other owner, and the shapes all parties, what is missing.
@@ -30,7 +30,7 @@
 //! # Wire
 //!
 //! Two rounds after joining, more for large products: the product is made once, between its two owners, as
-//! [`ot::product`](crate::ot::product) says for w = 128 and β = 64. For an element of X that is 512 bytes from its owner and 800
+//! [`ot::product`](crate::ot::product) says for w = 128 and β = 56. For an element of X that is 448 bytes from its owner and 728
 //! bytes for each column of Y back. Then each of them sends every other party rows · columns · 16 bytes. With three parties or
 //! more, each sends all others an empty message at the end, so that a party which is missing is named.
 //!
@@ -164,7 +164,10 @@ impl Announcement {
 const MOST_ELEMENTS: usize = 1 << 24;
 
 /// The magnitude of X, in bits.
-const X_BITS: i32 = 63;
+const X_BITS: i32 = 55;
+
+/// That of Y, and of the sum of `inner` of its elements.
+const Y_BITS: i32 = 70;
 
 /// What follows from the announcements.
 struct Plan {
@@ -194,8 +197,9 @@ impl Plan {
             return Err(ProtocolError::NoResult { why: "the product would have too many elements" });
         }
         let headroom = x.columns.next_power_of_two().trailing_zeros() as i32;
-        let product = Product { left, right, rows: x.rows, inner: x.columns, columns: y.columns, bits: 64 };
-        Ok(Self { product, scales: [X_BITS - x.exponent, X_BITS - headroom - y.exponent] })
+        let product =
+            Product { left, right, rows: x.rows, inner: x.columns, columns: y.columns, bits: X_BITS as u32 + 1 };
+        Ok(Self { product, scales: [X_BITS - x.exponent, Y_BITS - headroom - y.exponent] })
     }
 
     async fn run(

@@ -102,8 +102,8 @@ fn shares_that_are_sent_add_up_to_the_product_and_to_nothing_else() {
         )
         .unwrap()[0]
     };
-    // 0.5·0.5 − 0.25·0.125, by 2^(63 − 0) and 2^(63 − 1 − 0), since 0.5 needs the exponent 0.
-    let expected = ((0.25 - 0.03125) * 2_f64.powi(125)) as u128;
+    // 0.5·0.5 − 0.25·0.125, by 2^(55 − 0) and 2^(70 − 1 − 0), since 0.5 needs the exponent 0.
+    let expected = ((0.25 - 0.03125) * 2_f64.powi(124)) as u128;
     assert_eq!(share(0).wrapping_add(share(2)), expected);
 }
 
@@ -124,7 +124,7 @@ fn the_error_stays_below_its_bound() {
     // In units of 1009^-2: an integer over 4, exactly.
     let exact: i64 = (0..100_i64).map(|index| (2 * (index * 7919 % 1009) - 1009).pow(2)).sum();
     let error = (products[1].as_ref().unwrap()[0] - exact as f64 / (4.0 * 1009.0 * 1009.0)).abs();
-    assert!(error <= 100.0 * 0.25 * 2_f64.powi(7 - 61) + 1e-15, "{error}");
+    assert!(error <= 100.0 * 0.25 * (2_f64.powi(-55) + 2_f64.powi(7 - 70)) + 1e-15, "{error}");
 }
 
 #[test]
