@@ -61,7 +61,7 @@ fn of_a_table_what_it_shows() {
     }
 }
 
-/// 1, by 2^(63 − 2) for the bits of X and 2^(63 − 1 − 1) for those of Y and for its two rows.
+/// 1, by 2^(55 − 2) for the bits of X and 2^(70 − 1 − 1) for those of Y and for its two rows.
 #[test]
 fn of_a_product_the_product() {
     for example in [examples::matrix_on_the_left(), examples::matrix_on_the_right()] {
@@ -69,6 +69,6 @@ fn of_a_product_the_product() {
         assert_eq!(one, other);
         let [product] = result(&run(&example, 0), "product")[..] else { panic!("one number") };
         assert_eq!(product, 1.0);
-        assert_eq!(one, [1 << 122]);
+        assert_eq!(one, [1 << 121]);
     }
 }
