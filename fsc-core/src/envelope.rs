@@ -5,23 +5,23 @@
 //! ```text
 //! offset  size  field
 //!      0     1  version, 1
-//!      1     1  kind: 1 hello, 2 mail, 3 stop
+//!      1     1  kind: 1 hello, 2 mail, 3 stop, 4 beat
 //!      2     2  from: place of the sending party
 //!      4     2  to: place of the receiving party
 //!      6     2  zero
 //!      8     4  length L of the body
 //!     12    16  topic: BLAKE3 of the network's uuid, truncated
-//!     28     8  mark: which hello (hello, stop) or pair of hellos (mail) this belongs to
+//!     28     8  mark: which hello (hello, stop) or pair of hellos (mail, beat) this belongs to
 //!     36        for mail only:
 //!     36    16  run: BLAKE3 of all hellos, truncated
 //!     52     8  channel: which sub-protocol
 //!     60     4  sequence number in the channel, from 0
 //!     then   L  body
-//!     then  16  tag: keyed BLAKE3 under the pair's key (mail, stop); zero for a hello
+//!     then  16  tag: keyed BLAKE3 under the pair's key (mail, stop, beat); zero for a hello
 //! ```
 //!
 //! The bodies of hellos and stops are CBOR, specified in [`crate::joining`] and [`crate::session`]; the body of mail is the
-//! protocol's, as a rule the little-endian bytes of fixed-width elements.
+//! protocol's, as a rule the little-endian bytes of fixed-width elements; that of a beat is a number of 8 bytes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -94,6 +94,13 @@ pub enum Content {
         /// The tag; zero if the sender never had the receiver's hello.
         tag: Tag,
     },
+    /// The sender has nothing to say yet, as it waits for others; but it does get on.
+    Beat {
+        /// How far it has come. Grows from beat to beat.
+        progress: u64,
+        /// The tag over route and progress.
+        tag: Tag,
+    },
 }
 
 /// A protocol's message.
@@ -115,9 +122,10 @@ impl Envelope {
     /// Appends the encoding to a batch; the payload is shared, not copied.
     pub fn encode_into(&self, batch: &mut Batch) {
         let (kind, body, tag) = match &self.content {
-            Content::Hello(body) => (1, body, &[0; TAG]),
-            Content::Mail(mail) => (2, &mail.payload, &mail.tag),
-            Content::Stop { reason, tag } => (3, reason, tag),
+            Content::Hello(body) => (1, body.clone(), &[0; TAG]),
+            Content::Mail(mail) => (2, mail.payload.clone(), &mail.tag),
+            Content::Stop { reason, tag } => (3, reason.clone(), tag),
+            Content::Beat { progress, tag } => (4, Bytes::copy_from_slice(&progress.to_le_bytes()), tag),
         };
         let mut header = BytesMut::with_capacity(MAIL_HEADER);
         header.put_u8(VERSION);
@@ -134,7 +142,7 @@ impl Envelope {
             header.put_u32_le(mail.sequence);
         }
         batch.pieces.push(header.freeze());
-        batch.pieces.push(body.clone());
+        batch.pieces.push(body);
         batch.pieces.push(Bytes::copy_from_slice(tag));
     }
 
@@ -170,6 +178,9 @@ impl Envelope {
                 })
             }
             3 => Content::Stop { reason: split(batch, length)?, tag: take(batch)? },
+            4 if length == size_of::<u64>() => {
+                Content::Beat { progress: u64::from_le_bytes(take(batch)?), tag: take(batch)? }
+            }
             kind => return Err(Malformed::Kind(kind)),
         };
         Ok(Self { route, content })
@@ -193,6 +204,7 @@ impl Envelope {
         match &mut self.content {
             Content::Hello(body) | Content::Stop { reason: body, .. } => *body = Bytes::copy_from_slice(body),
             Content::Mail(mail) => mail.payload = Bytes::copy_from_slice(&mail.payload),
+            Content::Beat { .. } => {}
         }
         self
     }
@@ -202,6 +214,7 @@ impl Envelope {
         TAG + match &self.content {
             Content::Hello(body) | Content::Stop { reason: body, .. } => HEADER + body.len(),
             Content::Mail(mail) => MAIL_HEADER + mail.payload.len(),
+            Content::Beat { progress, .. } => HEADER + size_of_val(progress),
         }
     }
 }
@@ -269,6 +282,7 @@ mod tests {
         let content = prop_oneof![
             body.clone().prop_map(Content::Hello),
             (body.clone(), any::<Tag>()).prop_map(|(reason, tag)| Content::Stop { reason, tag }),
+            (any::<u64>(), any::<Tag>()).prop_map(|(progress, tag)| Content::Beat { progress, tag }),
             (any::<[u8; 16]>(), any::<u64>(), any::<u32>(), body, any::<Tag>()).prop_map(
                 |(run, channel, sequence, payload, tag)| Content::Mail(Mail {
                     run: RunId(run),

@@ -484,7 +484,7 @@ impl Desk {
                 self.hear_stop(place, envelope, limits);
                 Ok(())
             }
-            Content::Mail(_) => {
+            Content::Mail(_) | Content::Beat { .. } => {
                 Err(Failure::new(404, "no such run here: it was never started, or this node was restarted"))
             }
         }

@@ -8,13 +8,18 @@
 //!
 //! HTTP, serial lines, the simulator, property tests and fuzzers are loops around these methods. A run is a pure function
 //! of its seed, its input and the order of deliveries. Because a protocol awaits nothing but its mail, *pending* means
-//! exactly "needs mail from these parties", and every timeout names who is missing.
+//! exactly "needs mail from these parties", and every timeout names who is missing. A party that is itself kept waiting says
+//! so by a *beat*, as long as it gets on: so the one that holds up all others is the one that is named.
 //!
 //! # Wire
 //!
 //! A stop's body is a CBOR map `{"why": text, "code": int, "mismatch": bool, "culprits": [int, …]}`; `code` is one of 409
 //! (the parties disagree, which is a mismatch, or somebody cancelled), 502 (a party broke the protocol), 503 (a party is
 //! gone), 504 (a party is silent).
+//!
+//! A beat leaves for a party that has heard nothing for a quarter of the silence deadline, if the sender has heard something
+//! since its last beat, or has joined. It gives the sender its full time again, in all no more than [`Deadlines::busy`] for one
+//! message. It is no part of a protocol's cost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -66,13 +71,20 @@ pub struct Deadlines {
     pub joining: Duration,
     /// For the next message of a party that the protocol waits for, once all have.
     pub silence: Duration,
+    /// For the same of a party that says meanwhile that it is kept busy by others.
+    pub busy: Duration,
     /// The most bytes of mail that the protocol has not asked for yet.
     pub backlog_bytes: usize,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { joining: Duration::from_mins(1), silence: Duration::from_mins(1), backlog_bytes: 1 << 30 }
+        Self {
+            joining: Duration::from_mins(1),
+            silence: Duration::from_mins(1),
+            busy: Duration::from_hours(1),
+            backlog_bytes: 1 << 30,
+        }
     }
 }
 
@@ -263,6 +275,8 @@ struct Running {
     room: Arc<Mutex<Room>>,
     future: BoxFuture<Result<Value, ProtocolError>>,
     links: Vec<Option<Link>>,
+    /// How far I have come: grows with whatever genuine mail comes in, and with beats of parties that I wait for.
+    progress: u64,
 }
 
 /// What the session has for each other party once all have joined.
@@ -274,7 +288,26 @@ struct Link {
     /// Whether genuine mail has come, so that the party is known to have joined the same run.
     heard: bool,
     /// Since when the protocol waits for mail from the party; nothing that it did not wait for changes that.
-    awaited: Option<Time>,
+    awaited: Option<Awaited>,
+    /// How far the party had come by its last beat, and whether that is news.
+    beat: (u64, bool),
+    /// When something was last said to the party, and how far I had come by my last beat.
+    spoken: Option<Time>,
+    told: u64,
+}
+
+/// How long the protocol has waited for a party.
+#[derive(Clone, Copy)]
+struct Awaited {
+    since: Time,
+    /// When the party last showed that it gets on.
+    alive: Time,
+}
+
+impl Awaited {
+    fn deadline(self, deadlines: &Deadlines) -> Time {
+        (self.alive + deadlines.silence).min(self.since + deadlines.busy)
+    }
 }
 
 impl Running {
@@ -283,19 +316,73 @@ impl Running {
         let waits_for = lock(&self.room).waits_for();
         for (place, link) in self.links.iter_mut().enumerate() {
             let Some(link) = link else { continue };
-            link.awaited = waits_for.contains(&place).then(|| link.awaited.unwrap_or(now));
+            let begun = Awaited { since: now, alive: now };
+            link.awaited = waits_for.contains(&place).then(|| link.awaited.unwrap_or(begun));
         }
     }
 
-    /// The parties that the protocol has waited for as long as `silence`.
-    fn overdue(&self, now: Time, silence: Duration) -> Vec<usize> {
-        let is_overdue = |place: &usize| {
-            let awaited = self.links[*place].as_ref().and_then(|link| link.awaited);
-            awaited.is_some_and(|since| now >= since + silence)
+    /// Gives parties more time that are kept waiting themselves.
+    fn note_beats(&mut self, now: Time) {
+        for link in self.links.iter_mut().flatten() {
+            if std::mem::take(&mut link.beat.1)
+                && let Some(awaited) = &mut link.awaited
+            {
+                awaited.alive = now;
+                self.progress += 1;
+            }
+        }
+    }
+
+    /// A party says that it gets on. What is not genuine, or old, says nothing.
+    fn hear_beat(&mut self, from: usize, route: &Route, progress: u64, tag: &Tag) -> Result<(), NotMine> {
+        let link = self.links[from].as_mut().filter(|link| link.marks[1] == route.mark).ok_or(NotMine)?;
+        if progress > link.beat.0 && bool::from(beat_tag(&link.keys[1], route, progress).ct_eq(tag)) {
+            link.beat = (progress, true);
+            link.heard = true;
+        }
+        Ok(())
+    }
+
+    /// The parties that the protocol has waited for too long, and how long that was.
+    fn overdue(&self, now: Time, deadlines: &Deadlines) -> Option<RunError> {
+        let waits_for = lock(&self.room).waits_for();
+        let awaited = |place: &usize| self.links[*place].as_ref().and_then(|link| link.awaited);
+        let late: Vec<(usize, Awaited)> = waits_for
+            .into_iter()
+            .filter_map(|place| Some((place, awaited(&place)?)))
+            .filter(|(_, awaited)| now >= awaited.deadline(deadlines))
+            .collect();
+        let waited = if late.iter().any(|(_, late)| now >= late.alive + deadlines.silence) {
+            deadlines.silence
+        } else {
+            deadlines.busy
         };
-        lock(&self.room).waits_for().into_iter().filter(is_overdue).collect()
+        let mut parties: Vec<usize> = late.into_iter().map(|(place, _)| place).collect();
+        if parties.iter().any(|place| self.is_unheard(*place)) {
+            // It may still wait for somebody's hello: of whoever that is, nothing was heard here either.
+            parties =
+                (0..self.links.len()).filter(|place| parties.contains(place) || self.is_unheard(*place)).collect();
+        }
+        (!parties.is_empty()).then_some(RunError::Silent { parties, seconds: waited.as_secs() })
+    }
+
+    /// Whether nothing has come from the party since its hello. Beats come from all that have joined.
+    fn is_unheard(&self, place: usize) -> bool {
+        self.links[place].as_ref().is_some_and(|link| !link.heard)
+    }
+
+    /// When a beat is due at each party that is to have one.
+    fn beats(&mut self, now: Time, silence: Duration) -> impl Iterator<Item = (usize, Time)> {
+        let progress = self.progress;
+        let links = self.links.iter_mut().enumerate().filter_map(|(place, link)| Some((place, link.as_mut()?)));
+        links
+            .filter(move |(_, link)| progress > link.told)
+            .map(move |(place, link)| (place, *link.spoken.get_or_insert(now) + silence / BEATS))
     }
 }
+
+/// Beats in the time after which silence ends a run.
+const BEATS: u32 = 4;
 
 impl Session {
     /// A session that is about to join. Its hellos are ready in [`Session::poll_transmit`].
@@ -364,6 +451,9 @@ impl Session {
                 let (reason, tag) = (reason.clone(), *tag);
                 self.hear_stop(from, envelope.route, &reason, &tag)
             }
+            (State::Running(running), Content::Beat { progress, tag }) => {
+                running.hear_beat(from, &envelope.route, *progress, tag)
+            }
         }
     }
 
@@ -371,9 +461,10 @@ impl Session {
     pub fn poll(&mut self, context: &mut Context<'_>, now: Time) -> Poll<()> {
         self.join_if_complete();
         if let State::Running(running) = &mut self.state {
+            running.note_beats(now);
             let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
             let idle = lock(&running.room).waits_for().is_empty();
-            self.collect_outgoing();
+            self.collect_outgoing(now);
             match polled {
                 Ok(Poll::Ready(Ok(value))) => self.end(Ok(value)),
                 Ok(Poll::Ready(Err(error))) => self.fail(error.into()),
@@ -383,6 +474,7 @@ impl Session {
             }
         }
         self.time_out(now);
+        self.beat(now);
         if matches!(self.state, State::Ended(_)) { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -406,8 +498,10 @@ impl Session {
             State::Joining { .. } => Some(self.joining_until),
             State::Running(running) => {
                 running.note_awaited(now);
-                let awaited = running.links.iter().flatten().filter_map(|link| link.awaited).min();
-                Some(awaited.unwrap_or(now) + self.deadlines.silence)
+                let awaited = running.links.iter().flatten().filter_map(|link| link.awaited);
+                let deadline = awaited.map(|awaited| awaited.deadline(&self.deadlines)).min();
+                let beat = running.beats(now, self.deadlines.silence).map(|(_, due)| due).min();
+                Some(deadline.into_iter().chain(beat).min().unwrap_or(now + self.deadlines.silence))
             }
             State::Ended(_) => None,
         }
@@ -505,8 +599,7 @@ impl Session {
     }
 
     fn route(&self, to: usize, mark: Mark) -> Route {
-        // Places are below `MOST_PARTIES`.
-        Route { topic: self.topic, from: self.me as u16, to: to as u16, mark }
+        route(self.topic, self.me, to, mark)
     }
 
     fn hear_hello(&mut self, from: usize, mark: Mark, body: &Bytes) -> Result<(), NotMine> {
@@ -557,6 +650,9 @@ impl Session {
                 keys: [joined.pair_key(secret, "mail", me, place), joined.pair_key(secret, "mail", place, me)],
                 heard: false,
                 awaited: None,
+                beat: (0, false),
+                spoken: None,
+                told: 0,
             }));
             mask_keys.push(secret.map_or_else(Zeroizing::default, |secret| {
                 joined.pair_key(&secret, "mask", me.min(place), me.max(place))
@@ -576,7 +672,8 @@ impl Session {
         }
         let ended = State::Ended(Err(RunError::Broken("it was started twice")));
         let State::Joining { early, run, .. } = std::mem::replace(&mut self.state, ended) else { return };
-        self.state = State::Running(Box::new(Running { run: joined.run(), room, future: run(party), links }));
+        let future = run(party);
+        self.state = State::Running(Box::new(Running { run: joined.run(), room, future, links, progress: 1 }));
         for envelope in early {
             let _ = self.handle(envelope);
         }
@@ -611,6 +708,7 @@ impl Session {
         if room.put(key, mail.payload) {
             link.awaited = None;
         }
+        running.progress += 1;
         Ok(())
     }
 
@@ -677,18 +775,30 @@ impl Session {
 
     /// Gives up on parties that have not come, or not brought what the protocol waits for, in time.
     fn time_out(&mut self, now: Time) {
-        let Deadlines { joining, silence, .. } = self.deadlines;
-        match &self.state {
+        let error = match &self.state {
             State::Joining { .. } if now >= self.joining_until => {
-                self.fail(RunError::Absent { parties: self.absent(), seconds: joining.as_secs() });
+                Some(RunError::Absent { parties: self.absent(), seconds: self.deadlines.joining.as_secs() })
             }
-            State::Running(running) => {
-                let parties = running.overdue(now, silence);
-                if !parties.is_empty() {
-                    self.fail(RunError::Silent { parties, seconds: silence.as_secs() });
-                }
-            }
-            State::Joining { .. } | State::Ended(_) => {}
+            State::Running(running) => running.overdue(now, &self.deadlines),
+            State::Joining { .. } | State::Ended(_) => None,
+        };
+        if let Some(error) = error {
+            self.fail(error);
+        }
+    }
+
+    /// Tells parties that have heard nothing for a while that I get on.
+    fn beat(&mut self, now: Time) {
+        let State::Running(running) = &mut self.state else { return };
+        let due: Vec<_> = running.beats(now, self.deadlines.silence).filter(|(_, due)| now >= *due).collect();
+        let (State::Running(running), me, topic) = (&mut self.state, self.me, self.topic) else { return };
+        let progress = running.progress;
+        for (to, _) in due {
+            let Some(link) = &mut running.links[to] else { continue };
+            (link.spoken, link.told) = (Some(now), progress);
+            let route = route(topic, me, to, link.marks[0]);
+            let tag = beat_tag(&link.keys[0], &route, progress);
+            self.outbox.push_back(Envelope { route, content: Content::Beat { progress, tag } });
         }
     }
 
@@ -721,15 +831,16 @@ impl Session {
     }
 
     /// Tags what the protocol sent, and puts it into the outbox.
-    fn collect_outgoing(&mut self) {
-        let State::Running(running) = &self.state else { return };
+    fn collect_outgoing(&mut self, now: Time) {
+        let State::Running(running) = &mut self.state else { return };
         let outgoing = std::mem::take(&mut lock(&running.room).outbox);
         if !outgoing.is_empty() {
             self.sent.rounds += 1;
         }
         for Outgoing { to, channel, sequence, payload, digest } in outgoing {
-            let Some(link) = &running.links[to] else { continue };
-            let route = self.route(to, link.marks[0]);
+            let Some(link) = &mut running.links[to] else { continue };
+            link.spoken = Some(now);
+            let route = route(self.topic, self.me, to, link.marks[0]);
             self.sent.messages += 1;
             self.sent.bytes += payload.len() as u64;
             let mut mail = Mail { run: running.run, channel, sequence, payload, tag: Tag::default() };
@@ -737,6 +848,11 @@ impl Session {
             self.outbox.push_back(Envelope { route, content: Content::Mail(mail) });
         }
     }
+}
+
+fn route(topic: Topic, from: usize, to: usize, mark: Mark) -> Route {
+    // Places are below `MOST_PARTIES`.
+    Route { topic, from: from as u16, to: to as u16, mark }
 }
 
 /// The names of what is held for each party; none at all, if it is nothing for any.
@@ -756,6 +872,12 @@ fn mail_tag(key: &[u8; 32], route: &Route, mail: &Mail, digest: &[u8; 32]) -> Ta
     let mut hasher = keyed(key, route);
     hasher.update(&mail.run.0).update(&mail.channel.0.to_le_bytes()).update(&mail.sequence.to_le_bytes());
     hasher.update(digest);
+    crate::envelope::truncated(&hasher)
+}
+
+fn beat_tag(key: &[u8; 32], route: &Route, progress: u64) -> Tag {
+    let mut hasher = keyed(key, route);
+    hasher.update(b"beat").update(&progress.to_le_bytes());
     crate::envelope::truncated(&hasher)
 }
 
@@ -988,7 +1110,8 @@ mod tests {
         all[0].poll_timeout(Time::START);
         assert_eq!(all[0].progress().waiting_for, [2]);
         poll(&mut all[0], Time::START + Duration::from_mins(2));
-        assert_eq!(all[0].outcome(), Some(&Err(RunError::Silent { parties: vec![2], seconds: 60 })));
+        let both = RunError::Silent { parties: vec![1, 2], seconds: 60 };
+        assert_eq!(all[0].outcome(), Some(&Err(both)), "party 2 may wait for party 1, which was not heard either");
     }
 
     #[test]
@@ -1007,14 +1130,92 @@ mod tests {
         let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
         (0..3).for_each(|place| pass(&hellos, &mut all[usize::from(place)], place));
         poll(&mut all[0], Time::START);
-        let until = all[0].poll_timeout(Time::START).unwrap();
+        all[0].poll_timeout(Time::START);
         let mail = poll(&mut all[1], Time::START);
-        let later = Time::START + Duration::from_secs(30);
         pass(&mail, &mut all[0], 0);
-        poll(&mut all[0], later);
-        assert_eq!(all[0].poll_timeout(later), Some(until));
-        poll(&mut all[0], until);
+        poll(&mut all[0], after(30));
+        assert_eq!(all[0].poll_timeout(after(30)), Some(after(60)));
+        poll(&mut all[0], after(59));
+        assert_eq!(all[0].outcome(), None);
+        poll(&mut all[0], after(60));
         assert_eq!(all[0].outcome(), Some(&Err(RunError::Silent { parties: vec![2], seconds: 60 })));
+    }
+
+    /// Three sessions that have joined, at `START`: 0 waits for 1, 1 waits for 2, and 2 for nobody until it has heard 0.
+    fn chain() -> [Session; 3] {
+        let run = || -> RunFn {
+            Box::new(|mut party| {
+                Box::pin(async move {
+                    let from = (party.me() + 1) % 3;
+                    party.recv(from).await.map(|_| Value::Null)
+                })
+            })
+        };
+        let mut all = [0, 1, 2].map(|me| Session::new(setup(me, 3, prepared("Chain", run()), 1), Time::START));
+        let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
+        (0..3).for_each(|place| pass(&hellos, &mut all[usize::from(place)], place));
+        all.each_mut().map(|session| {
+            poll(session, Time::START);
+            session.poll_timeout(Time::START);
+        });
+        all
+    }
+
+    fn after(seconds: u64) -> Time {
+        Time::START + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn who_is_kept_waiting_is_not_the_one_that_is_named() {
+        let [mut zero, mut one, _silent] = chain();
+        assert_eq!(one.poll_timeout(Time::START), Some(after(15)), "a beat is due");
+        let beats = poll(&mut one, after(15));
+        assert_eq!(beats.len(), 2, "one for each of the others");
+        pass(&beats, &mut zero, 0);
+        pass(&poll(&mut zero, after(15)), &mut one, 1);
+        let stop = poll(&mut one, after(60));
+        assert_eq!(one.outcome(), Some(&Err(RunError::Silent { parties: vec![2], seconds: 60 })));
+        poll(&mut zero, after(60));
+        assert_eq!(zero.outcome(), None, "it has heard from party 1 in time");
+        pass(&stop, &mut zero, 0);
+        assert_eq!(zero.outcome().unwrap().as_ref().unwrap_err().culprits(), [2]);
+    }
+
+    #[test]
+    fn beats_that_tell_nothing_new_or_are_forged_buy_no_time() {
+        let [mut zero, mut one, _] = chain();
+        let mut beats = poll(&mut one, after(15));
+        pass(&beats, &mut zero, 0);
+        poll(&mut zero, after(15));
+        assert_eq!(poll(&mut one, after(30)), [], "nothing has happened since");
+        pass(&beats, &mut zero, 0);
+        for beat in &mut beats {
+            let Content::Beat { progress, .. } = &mut beat.content else { panic!("a beat") };
+            *progress += 1;
+        }
+        pass(&beats, &mut zero, 0);
+        poll(&mut zero, after(30));
+        poll(&mut zero, after(75));
+        assert_eq!(zero.outcome(), Some(&Err(RunError::Silent { parties: vec![1], seconds: 60 })));
+    }
+
+    #[test]
+    fn parties_that_wait_for_one_another_do_not_wait_for_ever() {
+        let mut all = chain();
+        let mut seconds = 0;
+        while all.iter().all(|session| session.outcome().is_none()) {
+            seconds += 5;
+            assert!(seconds < 4000, "they beat for ever");
+            let mail: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, after(seconds))).collect();
+            (0..3).for_each(|place| pass(&mail, &mut all[usize::from(place)], place));
+            for session in &mut all {
+                session.poll_timeout(after(seconds));
+            }
+        }
+        assert!(seconds >= 3600, "as long as they get on, they have an hour");
+        let Some(Err(RunError::Silent { seconds: 3600, .. })) = all[0].outcome() else {
+            panic!("{:?}", all[0].outcome())
+        };
     }
 
     #[test]

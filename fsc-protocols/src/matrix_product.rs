@@ -31,8 +31,7 @@
 //!
 //! Two rounds after joining, more for large products: the product is made once, between its two owners, as
 //! [`ot::product`](crate::ot::product) says for w = 128 and β = 56. For an element of X that is 448 bytes from its owner and 728
-//! bytes for each column of Y back. Then each of them sends every other party rows · columns · 16 bytes. With three parties or
-//! more, each sends all others an empty message at the end, so that a party which is missing is named.
+//! bytes for each column of Y back. Then each of them sends every other party rows · columns · 16 bytes.
 //!
 //! # Differences from the reference
 //!
@@ -122,21 +121,16 @@ impl Protocol for SecureMatrixMultiplication {
         let Ok(plan) = Plan::new(all) else { return Cost::default() };
         let meeting = params.preprocessing.meeting_cost(all);
         let making = product::cost::<u128>(params.preprocessing, all.me(), &[plan.product]);
-        // By oblivious transfer, the other owner's share arrives before this one can send its own.
-        let has_the_last_share = params.preprocessing == Source::Oblivious && all.me() == plan.product.left;
-        let attendance = product::attendance(all.parties(), has_the_last_share);
         if !plan.holders(params).contains(&all.me()) {
-            return meeting + making + attendance;
+            return meeting + making;
         }
         let (others, bytes) = (all.parties() as u64 - 1, 16 * plan.product.rows * plan.product.columns);
         let opening = Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 };
-        meeting + product::then(params.preprocessing, all.me(), &[plan.product], making, opening) + attendance
+        meeting + product::then(params.preprocessing, all.me(), &[plan.product], making, opening)
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Option<Matrix>>) -> Result<Output, ProtocolError> {
-        let plan = Plan::new(party.announced())?;
-        let channel = party.fork("attendance");
-        product::attended(channel, plan.run(party, &params, input)).await
+        Plan::new(party.announced())?.run(party, &params, input).await
     }
 }
 

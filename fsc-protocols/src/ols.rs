@@ -223,10 +223,7 @@ impl Protocol for StatisticsRegressionOLSVertical {
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Local>) -> Result<Output, ProtocolError> {
-        let plan = Plan::new(&params, party.announced())?;
-        let local = input.into_inner();
-        let channel = party.fork("attendance");
-        product::attended(channel, plan.run(party, &local)).await
+        Plan::new(&params, party.announced())?.run(party, &input.into_inner()).await
     }
 }
 
@@ -372,13 +369,6 @@ impl Plan {
     }
 
     fn cost(&self, me: usize, parties: usize) -> Cost {
-        // Whose message is the last of all has nothing to wait for any more.
-        let publishes_last = match self.way() {
-            Way::Alone => self.system.among == [me],
-            Way::Product(product) => product.left == me,
-            Way::Solve => false,
-        };
-        let attendance = product::attendance(parties, publishes_last);
         let takes_part = self.system.among.contains(&me);
         let learns = self.system.blocks.iter().any(|block| block.place == me);
         let found = match self.way() {
@@ -387,14 +377,14 @@ impl Plan {
             Way::Solve => self.system.cost(me, parties),
         };
         if !takes_part {
-            return found + attendance;
+            return found;
         }
         // Who learns nothing publishes in the round in which it opened what others learn.
         let waits = learns || found.rounds == 0 || self.is_opened_to_all();
         let (others, intercept) = (parties as u64 - 1, u64::from(self.params.intercept));
         let bytes = 8 * self.numbers_of(me) as u64 + 16 * intercept;
         let publishing = Cost { rounds: u32::from(waits), messages: others * (1 + intercept), bytes: others * bytes };
-        let all = found + attendance + publishing;
+        let all = found + publishing;
         match self.way() {
             Way::Solve => Cost { rounds: self.system.rounds_of_two(me, parties, 1).unwrap_or(all.rounds), ..all },
             _ => all,

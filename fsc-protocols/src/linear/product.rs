@@ -4,11 +4,6 @@
 //! randomization", CRYPTO 1991): the left party holds a pad A and a share C_l of AB, the right one B and C_r, all of them
 //! random; the two tell each other U = X − A and V = Y − B, and X·V + C_l and U·B + C_r add up to X·Y.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
-
-use bytes::Bytes;
 use fsc_core::party::Party;
 use fsc_core::protocol::{Cost, ProtocolError};
 use futures_util::future::join_all;
@@ -56,42 +51,6 @@ pub async fn products<R: Ring>(
         }
     });
     join_all(tasks).await.into_iter().collect()
-}
-
-/// Does the `work`, and meanwhile waits for all others to say that they are done, on a channel of its own. Where only some
-/// parties exchange messages, a party would otherwise blame one that is itself waiting for a third. Two parties need none of this.
-pub async fn attended<T>(
-    mut channel: Party,
-    work: impl Future<Output = Result<T, ProtocolError>>,
-) -> Result<T, ProtocolError> {
-    if channel.parties() == 2 {
-        return work.await;
-    }
-    // Of each party's own, so that it can speak on it while others are heard.
-    let mut channels: Vec<(usize, Party)> = (0..channel.parties()).map(|place| (place, channel.fork("done"))).collect();
-    let (me, mut mine) = channels.remove(channel.me());
-    let mut heard = pin!(join_all(channels.iter_mut().map(|(place, channel)| channel.recv(*place))));
-    let mut work = pin!(work);
-    let (mut all_done, mut output) = (false, None);
-    std::future::poll_fn(|context| {
-        if output.is_none()
-            && let Poll::Ready(ready) = work.as_mut().poll(context)
-        {
-            output = Some(ready?);
-            (0..mine.parties()).filter(|to| *to != me).for_each(|to| mine.send(to, Bytes::new()));
-        }
-        all_done = all_done || heard.as_mut().poll(context).is_ready();
-        if all_done { output.take().map_or(Poll::Pending, |output| Poll::Ready(Ok(output))) } else { Poll::Pending }
-    })
-    .await
-}
-
-/// What [`attended`] sends besides the work, at one party: at once, if that waits for nothing after it has sent its last.
-pub fn attendance(parties: usize, at_once: bool) -> Cost {
-    if parties == 2 {
-        return Cost::default();
-    }
-    Cost { rounds: u32::from(!at_once), messages: parties as u64 - 1, bytes: 0 }
 }
 
 /// What several products at the same time send, at one party.
