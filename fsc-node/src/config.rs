@@ -17,7 +17,8 @@
 //! [peers]
 //! unsealed_peers = false      # true: peers on other machines take part without keys; their mail can be read on the way
 //! joining_seconds = 60
-//! silence_seconds = 60
+//! silence_seconds = 60        # for a party's next message
+//! busy_seconds = 3600         # the same while the party says that others keep it waiting
 //!
 //! [limits]
 //! body_bytes = 268435456
@@ -25,11 +26,14 @@
 //! connections = 4096
 //! handles = 65536
 //! lease_seconds = 600
+//! threads = 1                 # for connections; absent: half of the cores, as the other half computes
 //! ```
 
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use fsc_core::bus::Principal;
@@ -78,6 +82,7 @@ struct Peers {
     unsealed_peers: bool,
     joining_seconds: Option<u64>,
     silence_seconds: Option<u64>,
+    busy_seconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,6 +93,7 @@ struct Limits {
     connections: Option<usize>,
     handles: Option<usize>,
     lease_seconds: Option<u64>,
+    threads: Option<NonZero<usize>>,
 }
 
 /// What is wrong with a configuration.
@@ -152,7 +158,14 @@ impl Config {
         let mut limits = runs::Limits { unsealed_peers: self.peers.unsealed_peers, ..runs::Limits::default() };
         set(&mut limits.deadlines.joining, self.peers.joining_seconds.map(Duration::from_secs));
         set(&mut limits.deadlines.silence, self.peers.silence_seconds.map(Duration::from_secs));
+        set(&mut limits.deadlines.busy, self.peers.busy_seconds.map(Duration::from_secs));
         limits
+    }
+
+    /// How many threads serve connections.
+    pub(crate) fn threads(&self) -> usize {
+        let half = || available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        self.limits.threads.map_or_else(half, NonZero::get)
     }
 
     fn tokens(&self) -> Result<Tokens, ConfigError> {

@@ -44,7 +44,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     silence_panics();
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     fsc_protocols::link();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(options.listen, &config))
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(config.threads()).enable_all().build()?.block_on(serve(options.listen, &config))
 }
 
 async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {

@@ -27,29 +27,30 @@ impl Hash {
 
     /// Hashes the strings of consecutive OTs, of which the first has the number `first`, to block `block` of each.
     pub fn strings(&self, first: u64, block: u64, strings: &mut [u128]) {
-        self.tweaked(strings, (first..).map(|ot| tweak(ot, block)));
+        for (strings, first) in strings.chunks_mut(STEP).zip((first..).step_by(STEP)) {
+            self.tweaked(strings, |inner| add_tweaks(inner, first, block));
+        }
     }
 
     /// Hashes the labels of consecutive products' first operands, of which the first has the number `first`, and then those of
     /// their second operands: `versions` of each, one after the other.
     pub fn halves(&self, first: u64, versions: usize, labels: &mut [u128]) {
-        let products = (labels.len() / (2 * versions)) as u64;
-        let half = |half| (0..versions).flat_map(move |_| (first..first + products).map(move |gate| tweak(gate, half)));
-        self.tweaked(labels, half(0).chain(half(1)));
+        let products = labels.len() / (2 * versions);
+        self.tweaked(labels, |inner| {
+            for (index, inner) in inner.chunks_mut(products.max(1)).enumerate() {
+                add_tweaks(inner, first, u64::from(index >= versions));
+            }
+        });
     }
 
-    fn tweaked(&self, strings: &mut [u128], mut tweaks: impl Iterator<Item = u128>) {
-        let mut inner = [0; STEP];
-        for strings in strings.chunks_mut(STEP) {
-            encrypt(&self.0, strings);
-            let inner = &mut inner[..strings.len()];
-            for ((inner, string), tweak) in inner.iter_mut().zip(strings.iter()).zip(&mut tweaks) {
-                *inner = string ^ tweak;
-            }
-            encrypt(&self.0, inner);
-            for (string, inner) in strings.iter_mut().zip(inner) {
-                *string ^= *inner;
-            }
+    /// π(π(x) ⊕ i) ⊕ π(x) of all strings at once, where `tweak` adds each one's i.
+    fn tweaked(&self, strings: &mut [u128], tweak: impl FnOnce(&mut [u128])) {
+        encrypt(&self.0, strings);
+        let mut inner = strings.to_vec();
+        tweak(&mut inner);
+        encrypt(&self.0, &mut inner);
+        for (string, inner) in strings.iter_mut().zip(&inner) {
+            *string ^= *inner;
         }
     }
 
@@ -76,6 +77,13 @@ impl Hash {
             }
             rest = others;
         }
+    }
+}
+
+/// Adds the tweaks of consecutive OTs' blocks with that number.
+fn add_tweaks(strings: &mut [u128], first: u64, block: u64) {
+    for (string, ot) in strings.iter_mut().zip(first..) {
+        *string ^= tweak(ot, block);
     }
 }
 
