@@ -2,11 +2,12 @@
 //! thread.
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
+use fsc_benches::rows::{self, Row};
 use fsc_core::sim::{self, Faults};
 use fsc_protocols::ot;
-use rows::Row;
+use simulate::simulate;
 
-mod rows;
+mod simulate;
 
 fn measure(criterion: &mut Criterion, name: &str, rows: &[Row]) {
     let mut group = criterion.benchmark_group(name);
@@ -15,7 +16,7 @@ fn measure(criterion: &mut Criterion, name: &str, rows: &[Row]) {
         let keys = sim::keys(row.data.len(), 1);
         ot::acquaint(&keys);
         group.bench_function(BenchmarkId::new(row.function, row.count), |bencher| {
-            bencher.iter(|| row.simulate(&keys, Faults::default()));
+            bencher.iter(|| simulate(row, &keys, Faults::default()));
         });
     }
 }

@@ -3,6 +3,7 @@
 pub mod adder;
 pub mod federation;
 pub mod http;
+pub mod rows;
 
 /// Numbers to compute with: finite, of several magnitudes of length as text, always the same.
 pub fn numbers(count: usize) -> Vec<f64> {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use fsc_benches::rows;
 use fsc_core::sim::{self, Faults};
 use fsc_protocols::ot;
+use simulate::simulate;
 
-#[allow(dead_code)] // large columns are for benches
-#[path = "../benches/rows/mod.rs"]
-mod rows;
+#[path = "../benches/simulate/mod.rs"]
+mod simulate;
 
 const ONE_WAY: Duration = Duration::from_millis(14);
 
@@ -27,7 +28,7 @@ fn each_function_takes_less_than_a_tenth_of_the_reference() {
     let rows = rows::reference();
     let times = TIMES.map(|(function, reference, ..)| {
         let row = rows.iter().find(|row| row.function == function).expect("a row");
-        let took = |keys: &[_]| row.simulate(keys, Faults { delay: ONE_WAY, ..Faults::default() }).took.as_millis();
+        let took = |keys: &[_]| simulate(row, keys, Faults { delay: ONE_WAY, ..Faults::default() }).took.as_millis();
         let strangers = took(&sim::keys(row.data.len(), 2));
         let acquainted = sim::keys(row.data.len(), 1);
         ot::acquaint(&acquainted);

@@ -1154,10 +1154,10 @@ mod tests {
         let mut all = [0, 1, 2].map(|me| Session::new(setup(me, 3, prepared("Chain", run()), 1), Time::START));
         let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();
         (0..3).for_each(|place| pass(&hellos, &mut all[usize::from(place)], place));
-        all.each_mut().map(|session| {
+        for session in &mut all {
             poll(session, Time::START);
             session.poll_timeout(Time::START);
-        });
+        }
         all
     }
 

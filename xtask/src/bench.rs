@@ -21,6 +21,15 @@ const CONNECTIONS: u32 = 16;
 const SECONDS: u32 = 3;
 /// Loads of one server, alternating with those of the other so that a slow minute of the machine meets both.
 const LOADS: usize = 5;
+/// First runs of a function, each by other nodes.
+const FIRSTS: usize = 5;
+/// The large inputs of `functions --bulk`.
+const BULK: [(&str, &str); 4] = [
+    ("KthElement", "M=3 N=10,000"),
+    ("SecureMedian", "M=2 N=1,000,000"),
+    ("StatisticsUnivariate", "M=3 N=1,000,000"),
+    ("SecureMatrixMultiplication", "M=2 100×100"),
+];
 
 /// Measures, prints the table and saves it as `bench.json` among the tasks' products.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
@@ -36,6 +45,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     table.requests()?;
     table.chain()?;
     table.million(runs)?;
+    table.bulk(runs)?;
     println!("\n{table}");
     let file = workspace::scratch()?.join("bench.json");
     fs::write(&file, format!("{:#}\n", table.json())).map_err(|error| Failure::new(format!("bench.json: {error}")))?;
@@ -83,7 +93,9 @@ impl Table {
         let ours = Federation::ours()?;
         let measured = rows(python, [("reference", &reference), ("ours", &ours), ("bare", &bare)], runs)?;
         drop((reference, bare));
-        let by_rust = by_our_client(python, &ours, runs)?;
+        let inputs = inputs(python)?;
+        let by_rust = by_our_client(&ours, &["--inputs", &inputs], runs)?;
+        let peak = ours.peak_megabytes()?;
         ours.stop()?;
 
         for (function, row) in measured.as_object().into_iter().flatten() {
@@ -93,10 +105,13 @@ impl Table {
                 ("ours, the same Python client", by_python("ours")?),
                 ("bare server, the same Python client", by_python("bare")?),
                 ("ours, our Rust client", median(&by_rust[function])?),
+                ("the same, by nodes that have just started", strangers(&inputs, function)?),
             ];
             let title = format!("{function}, M={} N={}, median of {runs}", row["parties"], row["n"]);
             self.sections.push(Section { title, unit: "ms", rows });
         }
+        let rows = vec![("the largest node", peak)];
+        self.sections.push(Section { title: "peak resident memory after all of these".into(), unit: "MB", rows });
         Ok(())
     }
 
@@ -143,6 +158,21 @@ impl Table {
             self.sections.push(Section { title, unit: "ms", rows });
             let rows = vec![("the largest node", nodes.peak_megabytes()?)];
             let title = format!("its peak resident memory, {form}");
+            self.sections.push(Section { title, unit: "MB", rows });
+            nodes.stop()?;
+        }
+        Ok(())
+    }
+
+    /// Large columns and matrices, each by nodes of its own, and what that costs them in memory.
+    fn bulk(&mut self, runs: u64) -> Result<(), Failure> {
+        for (function, size) in BULK {
+            let nodes = Federation::ours()?;
+            let figures = by_our_client(&nodes, &["--bulk", "--only", function], runs)?;
+            let rows = vec![("ours, our Rust client", median(&figures[function])?)];
+            self.sections.push(Section { title: format!("{function}, {size}, median of {runs}"), unit: "ms", rows });
+            let rows = vec![("the largest node", nodes.peak_megabytes()?)];
+            let title = format!("its peak resident memory, {function}, {size}");
             self.sections.push(Section { title, unit: "MB", rows });
             nodes.stop()?;
         }
@@ -199,13 +229,30 @@ fn rows(python: &Python, servers: [(&str, &Federation); 3], runs: u64) -> Result
     measured(command.arg("xtask/peers/rows.py").args(named).args(["--runs", &runs.to_string()]))
 }
 
-/// The same functions of the same inputs by our own client.
-fn by_our_client(python: &Python, nodes: &Federation, runs: u64) -> Result<Value, Failure> {
+/// A file with what each party gives in each of these functions.
+fn inputs(python: &Python) -> Result<String, Failure> {
     let inputs = output(python.command().args(["xtask/peers/rows.py", "--inputs"]), MEASUREMENT)?;
     let file = workspace::scratch()?.join("inputs.json");
     fs::write(&file, inputs).map_err(|error| Failure::new(format!("inputs.json: {error}")))?;
+    Ok(file.display().to_string())
+}
+
+/// Functions by our own client.
+fn by_our_client(nodes: &Federation, which: &[&str], runs: u64) -> Result<Value, Failure> {
     let mut command = Command::new(workspace::binary("functions")?);
-    measured(command.args(nodes.urls()).arg("--inputs").arg(&file).args(["--runs", &runs.to_string()]))
+    measured(command.args(nodes.urls()).args(which).args(["--runs", &runs.to_string()]))
+}
+
+/// What the first run of a function takes, in milliseconds, by nodes that have never met.
+fn strangers(inputs: &str, function: &str) -> Result<f64, Failure> {
+    let first = || -> Result<f64, Failure> {
+        let nodes = Federation::ours()?;
+        let figures = by_our_client(&nodes, &["--inputs", inputs, "--only", function], 1)?;
+        nodes.stop()?;
+        figure(&figures[function], "first_s")
+    };
+    let firsts = (0..FIRSTS).map(|_| first()).collect::<Result<_, _>>()?;
+    Ok(1e3 * middle(firsts))
 }
 
 /// Requests a second that a server answers.

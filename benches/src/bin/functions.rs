@@ -1,13 +1,13 @@
 //! Functions through our own client, over nodes that run already.
 //!
 //! ```text
-//! functions URL URL [URL …] --inputs FILE [--runs 11]
+//! functions URL URL [URL …] (--inputs FILE | --bulk) [--only FUNCTION] [--runs 11]
 //! ```
 //!
-//! The file holds one JSON object: for each function the `data` of each party. Every party has a client of its own. A
-//! run's time is from the common start to the last party's result; it prints one line of JSON, for each function
-//! `{"median_s": …, "min_s": …, "max_s": …, "runs": …, "first_s": …}`, where the first run, by nodes that have not met before, is not
-//! among the others.
+//! The file holds one JSON object: for each function the `data` of each party; `--bulk` takes large columns instead, which travel as
+//! raw little-endian arrays. Every party has a client of its own. A run's time is from the common start to the last party's
+//! result; it prints one line of JSON, for each function `{"median_s": …, "min_s": …, "max_s": …, "runs": …, "first_s": …}`, where the
+//! first run, perhaps of nodes that have not met before, is not among the others.
 
 #![allow(clippy::print_stdout)] // the figures are the output
 
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use fsc_benches::http::Failure;
-use fsc_benches::option;
+use fsc_benches::{flag, option, rows};
 use fsc_core::representation::Api;
 use fsc_core::runs::Network;
 use fsc_core::transport::Address;
@@ -27,20 +27,34 @@ use futures_util::future::try_join_all;
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let runs: usize = option("--runs").map_or(Ok(11), |text| text.parse())?;
-    let file = option("--inputs").ok_or("--inputs FILE is missing")?;
-    let Value::Map(inputs) = json::parse(&std::fs::read(file)?, &Limits::default())? else {
-        return Err("the inputs are no object".into());
-    };
+    let only = option("--only");
     let addresses = std::env::args().skip(1).filter(|word| word.starts_with("http://"));
     let parties = Parties::new(addresses.map(|url| url.parse()).collect::<Result<_, _>>()?);
     let mut figures = BTreeMap::new();
-    for (function, inputs) in inputs {
-        let Value::List(inputs) = inputs else { return Err(format!("{function}: no list of inputs").into()) };
-        let figure = parties.measure(&function, &inputs, runs).await?;
-        figures.insert(function, figure);
+    for (function, inputs) in inputs()? {
+        if only.as_ref().is_none_or(|only| *only == function) {
+            let figure = parties.measure(&function, &inputs, runs).await?;
+            figures.insert(function, figure);
+        }
     }
     println!("{}", String::from_utf8(json::to_vec(&Value::Map(figures)))?);
     Ok(())
+}
+
+/// The functions, and what each party gives.
+fn inputs() -> Result<Vec<(String, Vec<Value>)>, Failure> {
+    if flag("--bulk") {
+        return Ok(rows::bulk().into_iter().map(|row| (row.function.to_owned(), row.data)).collect());
+    }
+    let file = option("--inputs").ok_or("--inputs FILE or --bulk is missing")?;
+    let Value::Map(inputs) = json::parse(&std::fs::read(file)?, &Limits::default())? else {
+        return Err("the inputs are no object".into());
+    };
+    let row = |(function, inputs)| match inputs {
+        Value::List(inputs) => Ok((function, inputs)),
+        _ => Err(format!("{function}: no list of inputs").into()),
+    };
+    inputs.into_iter().map(row).collect()
 }
 
 struct Parties {

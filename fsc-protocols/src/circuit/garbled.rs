@@ -287,16 +287,17 @@ impl Gates for Garbling<'_> {
         self.tables.resize(done + 2 * count, 0);
         let (of_a, of_b) = self.hashes.split_at(2 * count);
         let [(a_zero, a_one), (b_zero, b_one)] = [of_a, of_b].map(|both| both.split_at(count));
-        let hashes = a_zero.iter().zip(a_one).zip(b_zero.iter().zip(b_one));
         let tables = self.tables[done..].as_chunks_mut::<2>().0;
-        let gate = |(((table, a), b), ((a_zero, a_one), (b_zero, b_one))): (((&mut [_; 2], &_), &_), _)| {
-            let [p_a, p_b] = [a, b].map(|label: &Label| label & 1);
-            let t_g: Label = a_zero ^ a_one ^ select(p_b, delta);
-            let t_e: Label = b_zero ^ b_one ^ a;
+        let hashes = a_zero.iter().zip(a_one).zip(b_zero.iter().zip(b_one));
+        let gates = tables.iter_mut().zip(a).zip(b).zip(hashes);
+        let outputs = gates.map(|(((table, a), b), ((a_zero, a_one), (b_zero, b_one)))| {
+            let [p_a, p_b] = [a, b].map(|label| label & 1);
+            let t_g = a_zero ^ a_one ^ select(p_b, delta);
+            let t_e = b_zero ^ b_one ^ a;
             *table = [t_g, t_e];
             a_zero ^ select(p_a, t_g) ^ b_zero ^ select(p_b, t_e ^ a)
-        };
-        tables.iter_mut().zip(a).zip(b).zip(hashes).map(gate).collect()
+        });
+        outputs.collect()
     }
 }
 
@@ -318,12 +319,13 @@ impl Gates for Evaluation<'_> {
         let (h_a, h_b) = self.hashes.split_at(a.len());
         let (tables, rest) = self.tables.split_at(2 * a.len());
         self.tables = rest;
-        let gate = |(((table, a), b), (h_a, h_b)): (((&[_; 2], &Label), &Label), (&Label, &Label))| {
+        let gates = tables.as_chunks::<2>().0.iter().zip(a).zip(b).zip(h_a.iter().zip(h_b));
+        let outputs = gates.map(|(((table, a), b), (h_a, h_b))| {
             let [t_g, t_e] = table.map(Label::from_le_bytes);
             let [s_a, s_b] = [a, b].map(|label| label & 1);
             h_a ^ select(s_a, t_g) ^ h_b ^ select(s_b, t_e ^ a)
-        };
-        tables.as_chunks::<2>().0.iter().zip(a).zip(b).zip(h_a.iter().zip(h_b)).map(gate).collect()
+        });
+        outputs.collect()
     }
 }
 

@@ -1,42 +1,20 @@
 //! Functions on inputs as they come: those of the comparison with the reference (`cargo xtask bench`), and large columns.
 
-use std::sync::Arc;
-
-use fsc_core::joining::Keys;
-use fsc_core::protocol::{Catalogue, Submission};
-use fsc_core::sim::{Faults, Report, World};
 use fsc_core::value::{Array, Value};
 
 /// A function, its size, and what each party gives.
-pub(crate) struct Row {
+pub struct Row {
     /// Its name.
-    pub(crate) function: &'static str,
+    pub function: &'static str,
     /// How many numbers each party has, or rows of a matrix.
-    pub(crate) count: usize,
+    pub count: usize,
     /// What each party gives.
-    pub(crate) data: Vec<Value>,
+    pub data: Vec<Value>,
 }
 
 impl Row {
     fn new(function: &'static str, count: usize, data: impl IntoIterator<Item = Value>) -> Self {
         Self { function, count, data: data.into_iter().collect() }
-    }
-
-    /// A run in the simulator, by nodes with these keys.
-    ///
-    /// # Panics
-    /// If a party has no result.
-    pub(crate) fn simulate(&self, keys: &[Arc<Keys>], faults: Faults) -> Report {
-        let catalogue = Catalogue::discover().expect("functions are linked");
-        let protocol = catalogue.find(self.function).expect("a function");
-        let parties = self.data.len();
-        let prepared = self.data.iter().enumerate().map(|(me, data)| {
-            let submission = Submission { data: data.clone(), parameters: Value::Null, parties, me };
-            protocol.prepare(submission).expect("data is admitted")
-        });
-        let report = World::new(prepared.collect(), keys, 1, faults).run();
-        assert!(report.outcomes.iter().all(Result::is_ok), "every party has a result");
-        report
     }
 }
 
@@ -68,7 +46,7 @@ fn ranked(party: usize, count: usize, rank: usize) -> Value {
 }
 
 /// The rows of the reference's benchmark.
-pub(crate) fn reference() -> Vec<Row> {
+pub fn reference() -> Vec<Row> {
     let columns = |parties| (0..parties).map(|party| list(numbers(party, 100)));
     let pairs =
         |party| numbers(party, 100).map(|x| Value::List(vec![Value::Float(x), Value::Float(2.0 * x + x.sin())]));
@@ -99,11 +77,12 @@ pub(crate) fn reference() -> Vec<Row> {
 }
 
 /// Columns as they come in bulk.
-pub(crate) fn bulk() -> Vec<Row> {
+pub fn bulk() -> Vec<Row> {
     let columns = |parties, count| (0..parties).map(move |party| list(numbers(party, count)));
     vec![
         Row::new("KthElement", 10_000, (0..3).map(|party| ranked(party, 10_000, 15_000))),
         Row::new("SecureMedian", 1_000_000, columns(2, 1_000_000)),
         Row::new("StatisticsUnivariate", 1_000_000, columns(3, 1_000_000)),
+        Row::new("SecureMatrixMultiplication", 100, [0, 1].map(|party| Value::List(vec![matrix(party, 100, 100)]))),
     ]
 }
