@@ -38,5 +38,6 @@ mod controls;
 mod examples;
 mod openings;
 mod reruns;
+mod rounding;
 mod sums;
 mod suppression;
