@@ -17,12 +17,21 @@ use crate::sharing::keystream::encrypt;
 const STEP: usize = 64;
 
 /// The hash function of one pair and role in one run.
-pub struct Hash(Aes128Enc);
+pub struct Hash {
+    permutation: Aes128Enc,
+    /// Which permutation that is.
+    #[cfg(test)]
+    pub(crate) key: u128,
+}
 
 impl Hash {
     /// The function whose permutation is AES under that key.
     pub fn new(key: &[u8; 16]) -> Self {
-        Self(Aes128Enc::new(key.into()))
+        Self {
+            permutation: Aes128Enc::new(key.into()),
+            #[cfg(test)]
+            key: u128::from_le_bytes(*key),
+        }
     }
 
     /// Hashes the strings of consecutive OTs, of which the first has the number `first`, to block `block` of each.
@@ -41,12 +50,14 @@ impl Hash {
     fn tweaked(&self, strings: &mut [u128], mut tweaks: impl Iterator<Item = u128>) {
         let mut inner = [0; STEP];
         for strings in strings.chunks_mut(STEP) {
-            encrypt(&self.0, strings);
+            encrypt(&self.permutation, strings);
             let inner = &mut inner[..strings.len()];
             for ((inner, string), tweak) in inner.iter_mut().zip(strings.iter()).zip(&mut tweaks) {
+                #[cfg(test)]
+                uses::note([self.key, tweak, *string]);
                 *inner = string ^ tweak;
             }
-            encrypt(&self.0, inner);
+            encrypt(&self.permutation, inner);
             for (string, inner) in strings.iter_mut().zip(inner) {
                 *string ^= *inner;
             }
@@ -62,12 +73,14 @@ impl Hash {
         lengths: impl Iterator<Item = usize> + Clone,
         blocks: &mut Vec<u128>,
     ) {
-        encrypt(&self.0, strings);
+        encrypt(&self.permutation, strings);
         blocks.clear();
         for ((string, ot), length) in strings.iter().zip(first..).zip(lengths.clone()) {
+            #[cfg(test)]
+            (0..length as u64).for_each(|block| uses::note([self.key, tweak(ot, block), *string]));
             blocks.extend((0..length as u64).map(|block| string ^ tweak(ot, block)));
         }
-        encrypt(&self.0, blocks);
+        encrypt(&self.permutation, blocks);
         let mut rest = &mut blocks[..];
         for (string, length) in strings.iter().zip(lengths) {
             let (hashes, others) = rest.split_at_mut(length);
@@ -82,6 +95,38 @@ impl Hash {
 /// The tweak of an OT's block.
 fn tweak(ot: u64, block: u64) -> u128 {
     u128::from(ot) << 64 | u128::from(block)
+}
+
+/// What tests are to know of all hashing.
+#[cfg(test)]
+pub(crate) mod uses {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static USES: RefCell<Option<Vec<Use>>> = const { RefCell::new(None) };
+    }
+
+    /// The key of π, a tweak, and π(x) of what was hashed with it.
+    pub(crate) type Use = [u128; 3];
+
+    pub(super) fn note(of: Use) {
+        USES.with_borrow_mut(|uses| uses.iter_mut().for_each(|uses| uses.push(of)));
+    }
+
+    /// What is hashed during that work.
+    pub(crate) fn during(work: impl FnOnce()) -> Vec<Use> {
+        USES.set(Some(Vec::new()));
+        work();
+        USES.take().unwrap_or_default()
+    }
+
+    /// Whether a tweak comes twice under one key. The two strings of an OT, or labels of a wire, share one; the other party hashes
+    /// one of them.
+    pub(crate) fn repeat(mut uses: Vec<Use>) -> bool {
+        uses.sort_unstable();
+        uses.dedup();
+        uses.chunk_by(|one, other| one[..2] == other[..2]).any(|strings| strings.len() > 2)
+    }
 }
 
 #[cfg(test)]
