@@ -35,6 +35,7 @@ pub(crate) use of_every_example;
 
 mod coalition;
 mod controls;
+mod defaults;
 mod examples;
 mod openings;
 mod reruns;
