@@ -184,9 +184,9 @@ fn held() -> [Vec<Pairs>; 2] {
 }
 
 /// What is opened, from what every party learns alone.
-fn simulated(parties: usize, output: &Moments) -> Vec<Seen> {
+fn simulated(source: Source, parties: usize, output: &Moments) -> Vec<Seen> {
     let [x, y] = output.columns;
-    let masked = || (1..extremes_cost(DEALER.preprocessing, parties, 0, 2).rounds).map(|_| Seen::Masked);
+    let masked = || testing::masked_extremes(source, parties, 2);
     let exponents = |[x, y]: [Option<i32>; 2]| {
         let [x, y] = [x, y].map(|exponent| exponent.map_or(0, |exponent| (exponent + OFFSET) as u64));
         Seen::Bits(Bits::positions(&[0, 0, !x, !y], 64).to_bytes().to_vec())
@@ -229,11 +229,15 @@ fn ideal(inputs: &[Pairs]) -> Moments {
 #[test]
 fn what_is_opened_follows_from_the_result() {
     for inputs in held() {
-        let predicted = ideal(&inputs);
-        let report = simulate::<StatisticsBivariate>(&DEALER, inputs, 3, Faults::default()).unwrap();
-        testing::compare(&report, 3, &simulated(3, &predicted)).unwrap();
-        let samples = predicted.samples + 1;
-        testing::compare(&report, 3, &simulated(3, &Moments { samples, ..predicted })).unwrap_err();
+        for (preprocessing, parties) in [(Source::Dealer(0), 3), (Source::Oblivious, 3), (Source::Oblivious, 2)] {
+            let inputs = inputs[..parties].to_vec();
+            let predicted = ideal(&inputs);
+            let params = Params { preprocessing, ..DEALER };
+            let report = testing::run_among_acquaintances::<StatisticsBivariate>(&params, inputs);
+            testing::compare(&report, parties, &simulated(preprocessing, parties, &predicted)).unwrap();
+            let another = Moments { samples: predicted.samples + 1, ..predicted };
+            testing::compare(&report, parties, &simulated(preprocessing, parties, &another)).unwrap_err();
+        }
     }
 }
 

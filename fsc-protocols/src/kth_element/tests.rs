@@ -221,6 +221,9 @@ fn what_is_opened_follows_from_the_result() {
     let report_of_two = testing::run_among_acquaintances::<KthElement>(&params, inputs[..2].to_vec());
     testing::compare(&report_of_two, 2, &simulated(&params, 2, 7, of_integer(9))).unwrap();
     testing::compare(&report_of_two, 2, &simulated(&params, 2, 7, of_integer(11))).unwrap_err();
+    let report_of_three = testing::run_among_acquaintances::<KthElement>(&params, inputs.to_vec());
+    testing::compare(&report_of_three, 3, &simulated(&params, 3, 8, of_integer(9))).unwrap();
+    testing::compare(&report_of_three, 3, &simulated(&params, 3, 8, of_integer(11))).unwrap_err();
     let params = Params { upper: of_integer(999), ..digits(4) };
     let predicted = simulated(&params, 3, 8, of_integer(9));
     testing::compare(&report::<KthElement>(&params, &inputs), 3, &predicted).unwrap();

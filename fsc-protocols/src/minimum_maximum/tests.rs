@@ -3,7 +3,6 @@ use std::sync::Arc;
 use fsc_core::joining::Keys;
 use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
-use fsc_core::sim::{Faults, simulate};
 use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
@@ -154,9 +153,9 @@ fn two_parties_send_few_messages() {
 }
 
 /// What is shown, from the result alone.
-fn simulated(masked: u32, samples: u128, minimum: f64, maximum: f64) -> Vec<Seen> {
+fn simulated(source: Source, parties: usize, samples: u128, minimum: f64, maximum: f64) -> Vec<Seen> {
     let mut seen = vec![Seen::Sums(vec![samples])];
-    seen.extend((0..masked).map(|_| Seen::Masked));
+    seen.extend(testing::masked_extremes(source, parties, 1));
     let codes = [of_float(minimum), !of_float(maximum)];
     seen.push(Seen::Bits(Bits::positions(&codes, 64).to_bytes().to_vec()));
     seen
@@ -164,21 +163,22 @@ fn simulated(masked: u32, samples: u128, minimum: f64, maximum: f64) -> Vec<Seen
 
 #[test]
 fn what_is_opened_follows_from_the_result() {
-    for parties in [[&[4.5, 7.0][..], &[-2.0], &[5.0]], [&[-2.0, 1.0], &[3.0], &[7.0]], [&[-2.0; 2], &[], &[7.0, 7.0]]]
-    {
-        let inputs = parties.iter().map(|numbers| floats(numbers)).collect();
-        let report = simulate::<MinimumMaximum>(&FLOATS, inputs, 3, Faults::default()).unwrap();
-        let rounds = tournament_size(3, 2).rounds;
-        testing::compare(&report, 3, &simulated(rounds, 4, -2.0, 7.0)).unwrap();
-        testing::compare(&report, 3, &simulated(rounds, 4, -2.0, 7.5)).unwrap_err();
-    }
-    // Of two parties, one asks, and the other sends its circuit.
-    let params = Options { preprocessing: Source::Oblivious, ..FLOATS };
-    for parties in [[&[4.5, 7.0][..], &[-2.0]], [&[-2.0, 1.0, 7.0], &[]], [&[3.0], &[-2.0, 7.0]]] {
-        let inputs = parties.iter().map(|numbers| floats(numbers)).collect();
-        let report = testing::run_among_acquaintances::<MinimumMaximum>(&params, inputs);
-        testing::compare(&report, 2, &simulated(1, 3, -2.0, 7.0)).unwrap();
-        testing::compare(&report, 2, &simulated(1, 3, -2.5, 7.0)).unwrap_err();
+    for parties in [
+        &[&[4.5, 7.0][..], &[-2.0], &[5.0]][..],
+        &[&[-2.0, 1.0], &[3.0], &[7.0]],
+        &[&[-2.0; 2], &[], &[7.0, 7.0]],
+        &[&[4.5, 7.0], &[-2.0, 0.0]],
+        &[&[-2.0, 1.0, 7.0, 7.0], &[]],
+        &[&[3.0], &[-2.0, 1.0, 7.0]],
+    ] {
+        for preprocessing in [Source::Dealer(0), Source::Oblivious] {
+            let inputs = parties.iter().map(|numbers| floats(numbers)).collect();
+            let report =
+                testing::run_among_acquaintances::<MinimumMaximum>(&Options { preprocessing, ..FLOATS }, inputs);
+            let simulated = |maximum| simulated(preprocessing, parties.len(), 4, -2.0, maximum);
+            testing::compare(&report, parties.len(), &simulated(7.0)).unwrap();
+            testing::compare(&report, parties.len(), &simulated(7.5)).unwrap_err();
+        }
     }
 }
 

@@ -17,18 +17,27 @@ use crate::sharing::keystream::encrypt;
 const STEP: usize = 64;
 
 /// The hash function of one pair and role in one run.
-pub struct Hash(Aes128Enc);
+pub struct Hash {
+    permutation: Aes128Enc,
+    /// Which permutation that is.
+    #[cfg(test)]
+    pub(crate) key: u128,
+}
 
 impl Hash {
     /// The function whose permutation is AES under that key.
     pub fn new(key: &[u8; 16]) -> Self {
-        Self(Aes128Enc::new(key.into()))
+        Self {
+            permutation: Aes128Enc::new(key.into()),
+            #[cfg(test)]
+            key: u128::from_le_bytes(*key),
+        }
     }
 
     /// Hashes the strings of consecutive OTs, of which the first has the number `first`, to block `block` of each.
     pub fn strings(&self, first: u64, block: u64, strings: &mut [u128]) {
         for (strings, first) in strings.chunks_mut(STEP).zip((first..).step_by(STEP)) {
-            self.tweaked(strings, |inner| add_tweaks(inner, first, block));
+            self.tweaked(strings, |inner| self.add_tweaks(inner, first, block));
         }
     }
 
@@ -38,19 +47,28 @@ impl Hash {
         let products = labels.len() / (2 * versions);
         self.tweaked(labels, |inner| {
             for (index, inner) in inner.chunks_mut(products.max(1)).enumerate() {
-                add_tweaks(inner, first, u64::from(index >= versions));
+                self.add_tweaks(inner, first, u64::from(index >= versions));
             }
         });
     }
 
     /// π(π(x) ⊕ i) ⊕ π(x) of all strings at once, where `tweak` adds each one's i.
     fn tweaked(&self, strings: &mut [u128], tweak: impl FnOnce(&mut [u128])) {
-        encrypt(&self.0, strings);
+        encrypt(&self.permutation, strings);
         let mut inner = strings.to_vec();
         tweak(&mut inner);
-        encrypt(&self.0, &mut inner);
+        encrypt(&self.permutation, &mut inner);
         for (string, inner) in strings.iter_mut().zip(&inner) {
             *string ^= *inner;
+        }
+    }
+
+    /// Adds the tweaks of consecutive OTs' blocks with that number.
+    fn add_tweaks(&self, strings: &mut [u128], first: u64, block: u64) {
+        for (string, ot) in strings.iter_mut().zip(first..) {
+            #[cfg(test)]
+            uses::note([self.key, tweak(ot, block), *string]);
+            *string ^= tweak(ot, block);
         }
     }
 
@@ -63,12 +81,14 @@ impl Hash {
         lengths: impl Iterator<Item = usize> + Clone,
         blocks: &mut Vec<u128>,
     ) {
-        encrypt(&self.0, strings);
+        encrypt(&self.permutation, strings);
         blocks.clear();
         for ((string, ot), length) in strings.iter().zip(first..).zip(lengths.clone()) {
+            #[cfg(test)]
+            (0..length as u64).for_each(|block| uses::note([self.key, tweak(ot, block), *string]));
             blocks.extend((0..length as u64).map(|block| string ^ tweak(ot, block)));
         }
-        encrypt(&self.0, blocks);
+        encrypt(&self.permutation, blocks);
         let mut rest = &mut blocks[..];
         for (string, length) in strings.iter().zip(lengths) {
             let (hashes, others) = rest.split_at_mut(length);
@@ -80,16 +100,41 @@ impl Hash {
     }
 }
 
-/// Adds the tweaks of consecutive OTs' blocks with that number.
-fn add_tweaks(strings: &mut [u128], first: u64, block: u64) {
-    for (string, ot) in strings.iter_mut().zip(first..) {
-        *string ^= tweak(ot, block);
-    }
-}
-
 /// The tweak of an OT's block.
 fn tweak(ot: u64, block: u64) -> u128 {
     u128::from(ot) << 64 | u128::from(block)
+}
+
+/// What tests are to know of all hashing.
+#[cfg(test)]
+pub(crate) mod uses {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static USES: RefCell<Option<Vec<Use>>> = const { RefCell::new(None) };
+    }
+
+    /// The key of π, a tweak, and π(x) of what was hashed with it.
+    pub(crate) type Use = [u128; 3];
+
+    pub(super) fn note(of: Use) {
+        USES.with_borrow_mut(|uses| uses.iter_mut().for_each(|uses| uses.push(of)));
+    }
+
+    /// What is hashed during that work.
+    pub(crate) fn during(work: impl FnOnce()) -> Vec<Use> {
+        USES.set(Some(Vec::new()));
+        work();
+        USES.take().unwrap_or_default()
+    }
+
+    /// Whether a tweak comes twice under one key. The two strings of an OT, or labels of a wire, share one; the other party hashes
+    /// one of them.
+    pub(crate) fn repeat(mut uses: Vec<Use>) -> bool {
+        uses.sort_unstable();
+        uses.dedup();
+        uses.chunk_by(|one, other| one[..2] == other[..2]).any(|strings| strings.len() > 2)
+    }
 }
 
 #[cfg(test)]

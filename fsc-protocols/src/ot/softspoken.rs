@@ -154,8 +154,9 @@ pub(super) fn deal(rng: &mut impl CryptoRng) -> (Arc<SenderSeeds>, Arc<ReceiverS
 /// The same with a given Δ.
 #[cfg(any(test, feature = "sim"))]
 pub(super) fn deal_with(delta: u128, rng: &mut impl CryptoRng) -> (Arc<SenderSeeds>, Arc<ReceiverSeeds>) {
-    let mut base = Zeroizing::new(vec![[Seed::default(); 2]; COUNT]);
-    base.iter_mut().flatten().for_each(|key| rng.fill_bytes(key));
+    let (mut seed, mut base) = (Seed::default(), Zeroizing::new(vec![[Seed::default(); 2]; COUNT]));
+    rng.fill_bytes(&mut seed);
+    blake3::Hasher::new_keyed(&seed).finalize_xof().fill(base.as_flattened_mut().as_flattened_mut());
     let chosen = base.iter().enumerate().map(|(index, both)| both[(SenderSeeds::choices(delta) >> index & 1) as usize]);
     let chosen = Zeroizing::new(chosen.collect());
     let (receiver, correction) = ReceiverSeeds::plant(&base);

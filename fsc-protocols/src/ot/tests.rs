@@ -4,15 +4,20 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::marker::PhantomData;
 
-use fsc_core::laws::ChaCha20Rng;
+use fsc_core::laws::{ChaCha20Rng, Lawful};
 use fsc_core::object::ObjectError;
 use fsc_core::protocol::{Adversary, Announced, Corruptions, Protocol, Security, Setup, Submission};
 use fsc_core::secret::Secret;
 use fsc_core::sim::{self, Faults, simulate_among};
 use rand::SeedableRng;
 
+use super::hash::uses::{self, Use};
 use super::*;
 use crate::algebra::bits::Bits;
+use crate::matrix_product::SecureMatrixMultiplication;
+use crate::median::SecureMedian;
+use crate::minimum_maximum::MinimumMaximum;
+use crate::ols::StatisticsRegressionOLSVertical;
 
 /// How a party's OTs differ from what is shipped.
 trait Mutation: Send + Sync + 'static {
@@ -59,8 +64,8 @@ struct Traces {
     places: [usize; 2],
     /// Its sender's.
     delta: Option<u128>,
-    /// Of zero, with the first tweak: another one, if the permutation is another one.
-    hash: u128,
+    /// The key of its hash function's permutation.
+    key: u128,
     /// Its receiver's first string: another one, if the streams are others.
     string: Option<u128>,
     /// What its receiver sends for choices that are all zero.
@@ -113,19 +118,13 @@ impl<M: Mutation> Protocol for Connect<M> {
 
 fn of_sender(places: [usize; 2], pair: &mut Pair) -> Traces {
     let delta = Some(pair.sender.extension.delta());
-    Traces { places, delta, hash: hash_of_zero(&pair.sender.hash), string: None, message: None }
+    Traces { places, delta, key: pair.sender.hash.key, string: None, message: None }
 }
 
 fn of_receiver(places: [usize; 2], pair: &mut Pair) -> Traces {
-    let hash = hash_of_zero(&pair.receiver.hash);
     let (message, strings) = pair.receiver.extension.extend(&Bits::zeros(64));
-    Traces { places, delta: None, hash, string: Some(strings[0]), message: Some(message) }
-}
-
-fn hash_of_zero(hash: &Hash) -> u128 {
-    let mut zero = [0];
-    hash.strings(0, 0, &mut zero);
-    zero[0]
+    let key = pair.receiver.hash.key;
+    Traces { places, delta: None, key, string: Some(strings[0]), message: Some(message) }
 }
 
 /// The traces of so many runs among the same nodes, of so many connections each.
@@ -156,9 +155,9 @@ fn repeats(traces: &[Traces]) -> Result<(), &'static str> {
     }
     // With Δ kept, a tweak is fresh in a run if the permutation that it goes into is.
     let senders = traces.iter().filter(|trace| trace.delta.is_some()).count();
-    let tweaked: HashSet<_> = traces.iter().filter_map(|trace| Some((trace.delta?, trace.hash))).collect();
-    if tweaked.len() != senders {
-        return Err("a tweak comes twice with the same Δ and permutation");
+    let keys: HashSet<_> = traces.iter().map(|trace| trace.key).collect();
+    if keys.len() != senders {
+        return Err("two runs, pairs or roles have the same permutation");
     }
     let strings: HashSet<_> = traces.iter().filter_map(|trace| trace.string).collect();
     let messages: HashSet<_> = traces.iter().filter_map(|trace| trace.message.as_ref()).collect();
@@ -174,6 +173,44 @@ fn nothing_repeats_over_ten_thousand_connections() {
 }
 
 #[test]
+fn nothing_repeats_over_ten_thousand_runs() {
+    repeats(&traces::<Shipped>(2, true, 10_000, 1)).unwrap();
+}
+
+/// What both parties, or all, hash in a run of a function that makes OTs.
+fn hashed<P: Lawful>(parties: usize) -> Vec<Use> {
+    let run = |seed| {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let params = P::params(&mut rng, parties);
+        let inputs = P::inputs(&mut rng, &params, parties);
+        let keys = sim::keys(parties, 1);
+        acquaint(&keys);
+        uses::during(|| {
+            let report = simulate_among::<P>(&params, inputs, &keys, seed, Faults::default()).unwrap();
+            assert!(report.outcomes.iter().all(Result::is_ok));
+        })
+    };
+    // In some examples a dealer makes all.
+    (0..100).map(run).find(|uses| !uses.is_empty()).expect("some examples have no dealer")
+}
+
+/// Triples, products and garbled circuits, of a single connection and of many in a run; all among nodes that keep their Δ.
+#[test]
+fn no_tweak_comes_twice_in_whole_functions() {
+    let uses = [
+        hashed::<MinimumMaximum>(2),
+        hashed::<MinimumMaximum>(3),
+        hashed::<SecureMedian>(2),
+        hashed::<SecureMatrixMultiplication>(2),
+        hashed::<StatisticsRegressionOLSVertical>(2),
+        hashed::<StatisticsRegressionOLSVertical>(3),
+    ];
+    for uses in uses.iter().cloned().chain([uses.concat()]) {
+        assert!(!uses::repeat(uses));
+    }
+}
+
+#[test]
 fn strangers_choose_a_delta_for_each_pair_and_role_and_keep_it() {
     let traces = traces::<Shipped>(3, false, 2, 2);
     assert_eq!(traces.len(), 2 * 2 * 3 * 2 * 2);
@@ -184,7 +221,7 @@ fn strangers_choose_a_delta_for_each_pair_and_role_and_keep_it() {
 fn mutants_are_caught() {
     assert_eq!(
         repeats(&traces::<WithoutRun>(2, true, 2, 1)),
-        Err("a tweak comes twice with the same Δ and permutation")
+        Err("two runs, pairs or roles have the same permutation")
     );
     assert_eq!(repeats(&traces::<FixedDelta>(2, true, 2, 1)), Err("two pairs or roles have the same Δ"));
 }
@@ -193,8 +230,8 @@ fn mutants_are_caught() {
 #[test]
 fn both_ends_hash_alike() {
     let traces = traces::<Shipped>(3, true, 1, 1);
-    let hashes: HashSet<_> = traces.iter().map(|trace| (trace.places, trace.hash)).collect();
-    let functions: HashSet<_> = traces.iter().map(|trace| trace.hash).collect();
+    let hashes: HashSet<_> = traces.iter().map(|trace| (trace.places, trace.key)).collect();
+    let functions: HashSet<_> = traces.iter().map(|trace| trace.key).collect();
     assert_eq!((hashes.len(), functions.len()), (6, 6));
 }
 

@@ -9,8 +9,10 @@ use rand::RngExt;
 
 use super::*;
 use crate::algebra::ring;
-use crate::circuit::Size;
+use crate::circuit::WIDTH;
+use crate::circuit::garbled::GARBLER;
 use crate::circuit::sign::Masks;
+use crate::minimum_maximum::extremes_cost;
 use crate::ot;
 
 /// What everybody sees when all parties' messages of a round are put together.
@@ -23,16 +25,21 @@ pub(crate) enum Seen {
     Sums(Vec<u128>),
 }
 
-/// Compares all messages of a run, whose triples came from a dealer, with a prediction.
+/// Compares all messages of a run with a prediction.
 pub(crate) fn compare(report: &Report, parties: usize, predicted: &[Seen]) -> Result<(), String> {
-    let said: Vec<Vec<Bytes>> = (0..parties).map(|from| report.payloads(from, (from + 1) % parties)).collect();
-    if said.iter().any(|messages| messages.len() != predicted.len()) {
-        return Err(format!("there are {} messages, but {} were predicted", said[0].len(), predicted.len()));
+    let to_others =
+        |from| (0..parties).filter(move |to| *to != from).map(move |to| report.payloads(from, to)).collect();
+    let said: Vec<Vec<Vec<Bytes>>> = (0..parties).map(to_others).collect();
+    if let Some(messages) = said.iter().flatten().find(|messages| messages.len() != predicted.len()) {
+        return Err(format!("there are {} messages, but {} were predicted", messages.len(), predicted.len()));
     }
     for (index, seen) in predicted.iter().enumerate() {
-        let messages = said.iter().map(|messages| &messages[index]);
+        let says_one_thing =
+            |to_others: &Vec<Vec<Bytes>>| to_others.iter().all(|messages| messages[index] == to_others[0][index]);
+        let messages = said.iter().map(|to_others| &to_others[0][index]);
         let as_predicted = match seen {
             Seen::Masked => true,
+            _ if !said.iter().all(says_one_thing) => false,
             Seen::Bits(bits) => messages.fold(vec![0; bits.len()], xor) == *bits,
             Seen::Sums(sums) => messages.fold(vec![0; sums.len()], plus) == *sums,
         };
@@ -58,12 +65,16 @@ fn plus(mut sums: Vec<u128>, message: &Bytes) -> Vec<u128> {
 /// What a search shows, from the answers alone.
 pub(crate) fn simulate_search(search: &Search, source: Source, answers: &[u64]) -> Vec<Seen> {
     let is_garbled = garbled::is_chosen(source, search.parties);
-    let masked = |size: Size| (0..if is_garbled { 0 } else { size.rounds }).map(|_| Seen::Masked);
+    let masked = |messages: u32| (0..if is_garbled { 0 } else { messages }).map(|_| Seen::Masked);
     let bits = search.sum_bits();
-    let mut seen: Vec<Seen> = masked(Masks::prepare_size(search.parties, bits, search.all_sums())).collect();
+    let ahead = Masks::prepare_size(search.parties, bits, search.all_sums());
+    let triples = ahead.triples + Masks::negative_size(bits, search.all_sums()).triples;
+    // Triples are made at once. A dealer sends nothing for it.
+    let making = source.bit_triples_cost(search.parties, triples, WIDTH).messages as u32 / (search.parties as u32 - 1);
+    let mut seen: Vec<Seen> = masked(making + ahead.rounds).collect();
     for step in 0..search.steps {
         let sums = search.sums(step);
-        seen.extend(masked(Masks::negative_size(bits, sums)));
+        seen.extend(masked(Masks::negative_size(bits, sums).rounds));
         // Of two parties, one asks, and the other sends its circuits.
         seen.extend(is_garbled.then_some(Seen::Masked));
         let digit = |answer: &u64| (answer - search.first) >> (DIGIT * (search.steps - 1 - step)) & 0xf;
@@ -75,6 +86,13 @@ pub(crate) fn simulate_search(search: &Search, source: Source, answers: &[u64]) 
         seen.push(Seen::Bits(bytes));
     }
     seen
+}
+
+/// What shows of the extremes of that many columns before they are opened: of two parties, one asks, and the other sends its
+/// circuit.
+pub(crate) fn masked_extremes(source: Source, parties: usize, columns: usize) -> impl Iterator<Item = Seen> {
+    let messages = extremes_cost(source, parties, GARBLER, columns).messages / (parties as u64 - 1);
+    (1..messages).map(|_| Seen::Masked)
 }
 
 pub(crate) fn value(text: &str) -> Value {

@@ -1,11 +1,20 @@
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+use fsc_core::party::Share;
+use fsc_core::protocol::{Protocol, Submission};
+use fsc_core::sim::{Faults, simulate};
+use fsc_core::value::{Limits, Value, json};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::table::Shape;
 use super::*;
+use crate::contingency::{Pair, StatisticsContingency};
+use crate::frequency::StatisticsFrequency;
+use crate::key::Key;
+use crate::tally::Category;
 
 /// The parties' tables, added up; none is masked.
 fn sum_of(parties: &[Counts], capacity: Capacity, seed: u64) -> Table {
@@ -209,6 +218,65 @@ fn what_is_opened_is_what_the_simulator_predicts() {
         let opened: Vec<u8> = table.words().flat_map(u128::to_le_bytes).collect();
         let factors = table.factors().expect("it can be taken apart");
         assert!(opened == simulated(&pooled(&parties), |name| factors[&name], capacity));
+    }
+}
+
+/// What a function's result says of the categories that occur, and of missing records, which have no name.
+fn counts_in<C: Category>(result: &Value) -> Counts {
+    let Some(Value::List(cells)) = result.entry("cells") else { panic!("a list") };
+    let count = |cell: &Value| match cell {
+        Value::List(cell) => (C::read(0, &cell[0]).unwrap().unwrap().encode(), cell[1].as_f64().unwrap() as u64),
+        _ => panic!("a category and its count"),
+    };
+    let omitted = result.entry("omitted").and_then(Value::as_usize).unwrap_or_default();
+    cells.iter().map(count).chain([(Vec::new(), omitted as u64)]).filter(|(_, count)| *count > 0).collect()
+}
+
+/// The same of whole runs of the functions that count: what their messages add up to is made of the result alone.
+fn opens_what_the_simulator_predicts<P: Protocol, C: Category>(data: &[&str]) {
+    let parties = data.len();
+    let value = |text: &str| json::parse(text.as_bytes(), &Limits::default()).expect("JSON");
+    let admitted = data.iter().enumerate().map(|(me, data)| {
+        let parameters = value(r#"{"missing": "omit"}"#);
+        P::admit(Submission { data: value(data), parameters, parties, me }).expect("categories")
+    });
+    let (params, inputs): (Vec<_>, Vec<_>) = admitted.unzip();
+    let report = simulate::<P>(&params[0], inputs, 1, Faults::default()).expect("examples are admitted");
+    let capacity = Capacity::of(parties * LEAST).expect("few keys");
+    let mut cells = vec![[0; 8]; Table::wire_size(capacity) / 128];
+    for from in 0..parties {
+        let said: Vec<Vec<Bytes>> = (0..parties).filter(|to| *to != from).map(|to| report.payloads(from, to)).collect();
+        assert!(said.iter().all(|messages| *messages == said[0] && messages.len() == 1), "one table, the same to all");
+        table::Masked::add(&mut cells, &said[0][0]);
+    }
+    let table = Table::of(cells, capacity);
+    let opened: Vec<u8> = table.words().flat_map(u128::to_le_bytes).collect();
+    let factors = table.factors().expect("it can be taken apart");
+    let result = report.outcomes[0].as_ref().unwrap().entry("result").unwrap();
+    let mut counts = counts_in::<C>(result);
+    assert!(opened == simulated(&counts, |name| factors[&name], capacity));
+    // A control: of another result, something else would have been opened.
+    *counts.values_mut().next().unwrap() += 1;
+    assert!(opened != simulated(&counts, |name| factors[&name], capacity));
+}
+
+#[test]
+fn functions_open_what_the_simulator_predicts() {
+    let long = "a key of several blocks ".repeat(7);
+    let data = |texts: [&str; 3]| texts.map(|text| text.replace("LONG", &long));
+    for data in [
+        data([r#"["a", 7, null, "LONG"]"#, r#"[7, 7, "7"]"#, r#"["LONG", "a"]"#]),
+        data(["[]", r#"["7", "LONG", 7, "LONG", null]"#, r#"["a", "a", 7, 7]"#]),
+    ] {
+        let data = data.each_ref().map(String::as_str);
+        opens_what_the_simulator_predicts::<StatisticsFrequency, Key>(&data);
+        opens_what_the_simulator_predicts::<StatisticsFrequency, Key>(&data[1..]);
+    }
+    for data in [
+        [r#"[["f", "x"], ["f", 1], null]"#, r#"[["f", "x"]]"#, r#"[["m", 1]]"#],
+        ["[]", r#"[["m", 1], null]"#, r#"[["f", "x"], ["f", 1], ["f", "x"]]"#],
+    ] {
+        opens_what_the_simulator_predicts::<StatisticsContingency, Pair>(&data);
     }
 }
 

@@ -258,11 +258,10 @@ fn held() -> [Vec<Column<f64>>; 2] {
 }
 
 /// What is opened, from what every party learns alone.
-fn simulated(parties: usize, output: &Moments) -> Vec<Seen> {
-    let circuit = extremes_cost(DEALER.preprocessing, parties, 0, 1).rounds;
+fn simulated(source: Source, parties: usize, output: &Moments) -> Vec<Seen> {
     let codes = [of_float(output.minimum), !of_float(output.maximum)];
     let first = [output.samples.into(), output.sum, output.logarithms, output.reciprocals];
-    let mut seen: Vec<Seen> = (1..circuit).map(|_| Seen::Masked).collect();
+    let mut seen: Vec<Seen> = testing::masked_extremes(source, parties, 1).collect();
     seen.push(Seen::Bits(Bits::positions(&codes, 64).to_bytes().to_vec()));
     seen.push(Seen::Sums(first.map(|sum| sum as u128).to_vec()));
     seen.push(Seen::Sums(output.powers.map(|sum| sum as u128).to_vec()));
@@ -309,11 +308,15 @@ fn what_is_opened_follows_from_the_result() {
         inputs.into_iter().map(shifted).collect::<Vec<_>>()
     });
     for inputs in held().into_iter().chain(positive) {
-        let predicted = ideal(&inputs);
-        let report = simulate::<StatisticsUnivariate>(&DEALER, inputs, 3, Faults::default()).unwrap();
-        testing::compare(&report, 3, &simulated(3, &predicted)).unwrap();
-        let sum = predicted.sum + 1;
-        testing::compare(&report, 3, &simulated(3, &Moments { sum, ..predicted })).unwrap_err();
+        for (preprocessing, parties) in [(Source::Dealer(0), 3), (Source::Oblivious, 3), (Source::Oblivious, 2)] {
+            let inputs = inputs[..parties].to_vec();
+            let predicted = ideal(&inputs);
+            let params = Params { preprocessing, ..DEALER };
+            let report = testing::run_among_acquaintances::<StatisticsUnivariate>(&params, inputs);
+            testing::compare(&report, parties, &simulated(preprocessing, parties, &predicted)).unwrap();
+            let another = Moments { sum: predicted.sum + 1, ..predicted };
+            testing::compare(&report, parties, &simulated(preprocessing, parties, &another)).unwrap_err();
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Negative controls: functions that show besides what the reference shows are caught by the test of `coalition`.
+//! Negative controls: functions that show besides what the reference shows are caught by the test of `coalition`, and one that
+//! draws the same in all its runs by that of `reruns`.
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
@@ -18,27 +19,30 @@ use fsc_protocols::minimum_maximum::MinimumMaximum;
 use fsc_protocols::ols::StatisticsRegressionOLSVertical;
 use fsc_protocols::sharing::masks;
 use fsc_protocols::univariate::StatisticsUnivariate;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
 
 use crate::coalition::told_apart;
 use crate::examples::{self, Example, prepared};
 use crate::suppression::numbers;
 
-/// What a broken function shows of a party's data, as the client gave them.
-trait Leak: Send + Sync + 'static {
-    fn shown(data: &Value) -> Shown;
+/// What a broken function does before it begins, with a party's data as the client gave them.
+pub(crate) trait Fault: Send + Sync + 'static {
+    fn shown(party: &mut Party, data: &Value) -> Shown;
 }
 
-enum Shown {
+pub(crate) enum Shown {
+    Nothing,
     /// This, to everybody.
     Told(Vec<u8>),
     /// All parties' sums of these.
     Summed(Vec<u128>),
 }
 
-/// The function P, which first shows L.
-struct Leaking<P, L>(PhantomData<(P, L)>);
+/// The function P, broken by F.
+pub(crate) struct Broken<P, F>(PhantomData<(P, F)>);
 
-impl<P: Protocol, L: Leak> Protocol for Leaking<P, L> {
+impl<P: Protocol, F: Fault> Protocol for Broken<P, F> {
     const NAME: &'static str = P::NAME;
     const VERSION: u16 = P::VERSION;
     const SECURITY: Security = P::SECURITY;
@@ -66,7 +70,8 @@ impl<P: Protocol, L: Leak> Protocol for Leaking<P, L> {
     async fn run(party: &mut Party, params: P::Params, input: Secret<Self::Input>) -> Result<P::Output, ProtocolError> {
         let (input, data) = input.into_inner();
         let mut channel = party.fork("leak");
-        match L::shown(&data) {
+        match F::shown(party, &data) {
+            Shown::Nothing => {}
             Shown::Told(bytes) => drop(channel.exchange(bytes.into()).await?),
             Shown::Summed(terms) => {
                 let share = masks::share_of_sum(&mut channel, Secret::new(terms));
@@ -80,8 +85,8 @@ impl<P: Protocol, L: Leak> Protocol for Leaking<P, L> {
 /// Each party's least and greatest number.
 struct Extremes;
 
-impl Leak for Extremes {
-    fn shown(data: &Value) -> Shown {
+impl Fault for Extremes {
+    fn shown(_: &mut Party, data: &Value) -> Shown {
         let numbers = all(data);
         let extremes =
             [numbers.iter().copied().fold(f64::MAX, f64::min), numbers.iter().copied().fold(f64::MIN, f64::max)];
@@ -92,8 +97,8 @@ impl Leak for Extremes {
 /// How many elements there are up to each threshold of a search.
 struct Counts;
 
-impl Leak for Counts {
-    fn shown(data: &Value) -> Shown {
+impl Fault for Counts {
+    fn shown(_: &mut Party, data: &Value) -> Shown {
         let numbers = all(data.entry("array").unwrap_or(data));
         let up_to = |threshold: u8| numbers.iter().filter(|x| **x <= f64::from(threshold)).count() as u128;
         Shown::Summed((0..16).map(up_to).collect())
@@ -103,8 +108,8 @@ impl Leak for Counts {
 /// Which keys each party has.
 struct Keys;
 
-impl Leak for Keys {
-    fn shown(data: &Value) -> Shown {
+impl Fault for Keys {
+    fn shown(_: &mut Party, data: &Value) -> Shown {
         let Value::List(records) = data else { panic!("a list") };
         let keys: BTreeSet<Vec<u8>> = records.iter().map(json::to_vec).collect();
         Shown::Told(keys.into_iter().collect::<Vec<_>>().concat())
@@ -114,8 +119,8 @@ impl Leak for Keys {
 /// A party's matrix, or its vector, as it is.
 struct Raw;
 
-impl Leak for Raw {
-    fn shown(data: &Value) -> Shown {
+impl Fault for Raw {
+    fn shown(_: &mut Party, data: &Value) -> Shown {
         Shown::Told(bytes(&all(data)))
     }
 }
@@ -123,8 +128,8 @@ impl Leak for Raw {
 /// The same but for one dimension: its product with a public vector.
 struct Projected;
 
-impl Leak for Projected {
-    fn shown(data: &Value) -> Shown {
+impl Fault for Projected {
+    fn shown(_: &mut Party, data: &Value) -> Shown {
         Shown::Told(bytes(&[all(data).iter().zip(1_u8..).map(|(entry, weight)| entry * f64::from(weight)).sum()]))
     }
 }
@@ -139,9 +144,19 @@ fn bytes(numbers: &[f64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
+/// Whatever a party draws, it draws the same in every run.
+pub(crate) struct SameDraws;
+
+impl Fault for SameDraws {
+    fn shown(party: &mut Party, _: &Value) -> Shown {
+        *party.rng() = ChaCha20Rng::seed_from_u64(party.me() as u64);
+        Shown::Nothing
+    }
+}
+
 #[track_caller]
-fn is_caught<P: Protocol, L: Leak>(example: &Example) {
-    let broken: &dyn ErasedProtocol = &Erased::<Leaking<P, L>>::NEW;
+fn is_caught<P: Protocol, F: Fault>(example: &Example) {
+    let broken: &dyn ErasedProtocol = &Erased::<Broken<P, F>>::NEW;
     let parts = |version: usize| prepared(broken, example.parameters, example.data[version]);
     let noticed = told_apart(example.coalition, parts, None);
     assert!(noticed.is_some(), "{}: the reference's leak went unnoticed", example.function);

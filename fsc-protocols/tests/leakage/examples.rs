@@ -94,16 +94,27 @@ pub(crate) fn extremes_of_two_parties() -> Example {
     }
 }
 
+/// The same where two honest parties and two corrupt ones play a tournament.
+pub(crate) fn extremes_of_four_parties() -> Example {
+    Example {
+        coalition: &[1, 3],
+        data: [&["[-2]", "[1]", "[7, 3]", "[0.5]"], &["[7, 6.5]", "[1]", "[-2]", "[0.5]"]],
+        ..extremes_of_two_parties()
+    }
+}
+
+/// Elements beside the third of all.
+const ELEMENTS: &str = r#"{"array": [3, 9, 9, 14], "rank": 3, "lower_bound": 0, "upper_bound": 15}"#;
+const OTHER_ELEMENTS: &str = r#"{"array": [0, 9, 9, 15], "rank": 3, "lower_bound": 0, "upper_bound": 15}"#;
+const THEIR_ELEMENTS: &str = r#"{"array": [1, 9], "rank": 3, "lower_bound": 0, "upper_bound": 15}"#;
+
 pub(crate) fn kth_element() -> Example {
-    const ONE: &str = r#"{"array": [3, 9, 9, 14], "rank": 3, "lower_bound": 0, "upper_bound": 15}"#;
-    const OTHER: &str = r#"{"array": [0, 9, 9, 15], "rank": 3, "lower_bound": 0, "upper_bound": 15}"#;
-    const SECOND: &str = r#"{"array": [1, 9], "rank": 3, "lower_bound": 0, "upper_bound": 15}"#;
     const THIRD: &str = r#"{"array": [12], "rank": 3, "lower_bound": 0, "upper_bound": 15}"#;
     Example {
         function: "KthElement",
         parameters: r#"{"type": "int64"}"#,
         coalition: &[1, 2],
-        data: [&[ONE, SECOND, THIRD], &[OTHER, SECOND, THIRD]],
+        data: [&[ELEMENTS, THEIR_ELEMENTS, THIRD], &[OTHER_ELEMENTS, THEIR_ELEMENTS, THIRD]],
         rests_on: Secret::Draws,
     }
 }
@@ -115,6 +126,24 @@ pub(crate) fn extremes_to_the_garbler() -> Example {
         data: [&["[-2, 7]", "[5, 5.5]"], &["[-2, 7]", "[-1.9375, 6e-300]"]],
         rests_on: Secret::Transfers,
         ..minimum_maximum()
+    }
+}
+
+/// This one evaluates it.
+pub(crate) fn extremes_to_the_evaluator() -> Example {
+    Example {
+        coalition: &[1],
+        data: [&["[5, 5.5]", "[-2, 7]"], &["[-1.9375, 6e-300]", "[-2, 7]"]],
+        ..extremes_to_the_garbler()
+    }
+}
+
+pub(crate) fn kth_element_of_two() -> Example {
+    Example {
+        coalition: &[1],
+        data: [&[ELEMENTS, THEIR_ELEMENTS], &[OTHER_ELEMENTS, THEIR_ELEMENTS]],
+        rests_on: Secret::Transfers,
+        ..kth_element()
     }
 }
 
@@ -188,6 +217,17 @@ pub(crate) fn frequency_with_minimum() -> Example {
     }
 }
 
+/// Two parties' counts are compared by a garbled circuit, which this coalition evaluates.
+pub(crate) fn frequency_with_minimum_of_two() -> Example {
+    const THEIRS: &str = r#"["flu", "cold"]"#;
+    Example {
+        coalition: &[1],
+        data: [&[r#"["flu", "flu", "flu", "cold", "cold"]"#, THEIRS], &[r#"["flu", "flu", "flu"]"#, THEIRS]],
+        rests_on: Secret::Transfers,
+        ..frequency_with_minimum()
+    }
+}
+
 const PAIRS: &[&str] = &[r#"[["f", "x"], ["f", "y"]]"#, r#"[["f", "y"]]"#, r#"[["m", 1]]"#];
 const PAIRS_OTHERWISE: &[&str] = &["[]", r#"[["f", "y"], ["f", "y"], ["f", "x"]]"#, r#"[["m", 1]]"#];
 
@@ -209,6 +249,20 @@ pub(crate) fn contingency_with_minimum() -> Example {
         ],
         rests_on: Secret::Draws,
         ..contingency()
+    }
+}
+
+/// This coalition garbles it.
+pub(crate) fn contingency_with_minimum_of_two() -> Example {
+    const THEIRS: &str = r#"[["f", "x"], ["m", "x"]]"#;
+    Example {
+        coalition: &[0],
+        data: [
+            &[THEIRS, r#"[["f", "x"], ["f", "x"], ["f", "x"], ["m", "x"], ["m", "x"]]"#],
+            &[THEIRS, r#"[["f", "x"], ["f", "x"], ["f", "x"]]"#],
+        ],
+        rests_on: Secret::Transfers,
+        ..contingency_with_minimum()
     }
 }
 
@@ -264,5 +318,28 @@ pub(crate) fn columns_of_several() -> Example {
         data: [&[ONE, THEIRS], &[OTHER, THEIRS]],
         rests_on: Secret::Transfers,
         ..regressors()
+    }
+}
+
+/// Rows of X change places where y and a third party's column are the same.
+pub(crate) fn columns_of_three() -> Example {
+    const ONE: &str = "[[[1], [1], [0], [1], [1], [0], [0], [0]]]";
+    const OTHER: &str = "[[[0], [1], [1], [1], [0], [0], [1], [0]]]";
+    const SECOND: &str = "[[[1], [1], [1], [-1], [0], [0], [0], [0]]]";
+    const THIRD: &str = "[[0.5, 0.5, 0.5, 0.25, 0, 0, 0, 1]]";
+    Example { coalition: &[1, 2], data: [&[ONE, SECOND, THIRD], &[OTHER, SECOND, THIRD]], ..columns_of_several() }
+}
+
+/// Numbers of y change places where both columns are the same, which their means and squares do not show.
+pub(crate) fn errors_of_coefficients() -> Example {
+    const SECOND: &str = "[[[2], [2], [0], [0], [1], [1], [1], [1]]]";
+    const THIRD: &str = "[[[1.5], [0.5], [0.5], [0.5], [1.5], [-0.5], [-0.5], [0.5]]]";
+    Example {
+        parameters: r#"{"condition": 2, "details": true, "intercept": true}"#,
+        data: [
+            &["[[1, 0.5, 0, 0.25, 0.5, 0, 0.25, 0]]", SECOND, THIRD],
+            &["[[1, 0.5, 0.25, 0, 0.5, 0.25, 0, 0]]", SECOND, THIRD],
+        ],
+        ..columns_of_three()
     }
 }

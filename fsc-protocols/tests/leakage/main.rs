@@ -6,12 +6,13 @@
 macro_rules! of_every_example {
     ($claim:path) => {
         crate::of_every_example! { $claim:
-            sum minimum_maximum extremes_of_two_parties extremes_to_the_garbler
-            kth_element median median_to_the_garbler univariate bivariate
-            frequency frequency_by_book frequency_with_minimum
-            contingency contingency_by_book contingency_with_minimum
+            sum minimum_maximum extremes_of_two_parties extremes_of_four_parties
+            extremes_to_the_garbler extremes_to_the_evaluator
+            kth_element kth_element_of_two median median_to_the_garbler univariate bivariate
+            frequency frequency_by_book frequency_with_minimum frequency_with_minimum_of_two
+            contingency contingency_by_book contingency_with_minimum contingency_with_minimum_of_two
             matrix_on_the_left matrix_on_the_right
-            regressors dependent_variable columns_of_several
+            regressors dependent_variable columns_of_several columns_of_three errors_of_coefficients
         }
     };
     ($claim:path: $($example:ident)*) => {
@@ -34,8 +35,10 @@ pub(crate) use of_every_example;
 
 mod coalition;
 mod controls;
+mod defaults;
 mod examples;
 mod openings;
 mod reruns;
+mod rounding;
 mod sums;
 mod suppression;

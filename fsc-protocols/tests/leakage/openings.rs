@@ -15,14 +15,16 @@ fn run(example: &Example, version: usize) -> Report {
     World::new(example.prepared(version), &keys, 1, Faults::default()).run()
 }
 
-/// The sum of all parties' last shares of so many elements, which each says to the next one.
-fn opened(report: &Report, elements: usize) -> Vec<u128> {
+/// The sum of all parties' last shares of so many elements, which each says to all others.
+pub(crate) fn opened(report: &Report, elements: usize) -> Vec<u128> {
     let parties = report.outcomes.len();
     let mut sum = vec![0_u128; elements];
     for from in 0..parties {
-        let said = report.payloads(from, (from + 1) % parties);
-        let share = said.iter().rfind(|payload| payload.len() == 16 * elements).expect("a share of that length");
-        ring::add_assign_le(&mut sum, share).unwrap();
+        let last = |to| report.payloads(from, to).into_iter().rfind(|payload| payload.len() == 16 * elements);
+        let mut said = (0..parties).filter(|to| *to != from).map(last);
+        let share = said.next().flatten().expect("a share of that length");
+        ring::add_assign_le(&mut sum, &share).unwrap();
+        assert!(said.all(|other| other.as_ref() == Some(&share)), "party {from} says different things");
     }
     sum
 }
@@ -51,8 +53,10 @@ fn of_a_table_what_it_shows() {
     for (example, expected) in [
         (examples::contingency_by_book(), &[0, 1, 2, 1, 0, 0][..]),
         (examples::contingency_with_minimum(), &[4, 0]),
+        (examples::contingency_with_minimum_of_two(), &[4, 0]),
         (examples::frequency_by_book(), &[1, 1, 3]),
         (examples::frequency_with_minimum(), &[0, 5]),
+        (examples::frequency_with_minimum_of_two(), &[0, 4]),
     ] {
         for version in [0, 1] {
             let report = run(&example, version);

@@ -7,10 +7,10 @@
 use fsc_core::protocol::Catalogue;
 use fsc_core::sim::{self, Faults, World};
 use fsc_core::value::Value;
-use fsc_protocols::algebra::ring;
 use fsc_protocols::ot;
 
 use crate::examples::prepared;
+use crate::openings::opened;
 
 const PARTIES: usize = 3;
 
@@ -57,10 +57,7 @@ impl Table {
         ot::acquaint(&keys);
         let parts = prepared(catalogue.find(self.function).unwrap(), self.parameters, &data);
         let report = World::new(parts, &keys, 0, Faults::default()).run();
-        let last = (0..PARTIES).map(|from| report.payloads(from, (from + 1) % PARTIES).pop().unwrap());
-        let mut opened = vec![0_u128; self.cells.len()];
-        last.for_each(|share| ring::add_assign_le(&mut opened, &share).expect("counts are opened last"));
-        let mut shown: Vec<f64> = opened.into_iter().map(|count| count as f64).collect();
+        let mut shown: Vec<f64> = opened(&report, self.cells.len()).into_iter().map(|count| count as f64).collect();
         numbers(report.outcomes[0].as_ref().unwrap(), &mut shown);
         shown
     }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use fsc_core::joining::Keys;
@@ -11,9 +13,11 @@ use fsc_core::{laws, protocol_laws};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::circuit::sign::Signs;
+use crate::ot::hash::uses;
 use crate::ot::{self, softspoken};
 use crate::preprocessing::{Oblivious, Preprocessing};
 
@@ -182,4 +186,93 @@ fn a_product_has_the_label_of_its_value() {
     for ((label, zero), [a, b]) in labels.iter().zip(&zeros).zip(&bits) {
         assert_eq!(*label, zero ^ select(a & b, delta));
     }
+}
+
+/// How a party's garbling differs from what is shipped, from each of two goes on.
+trait Mutation: Send + Sync + 'static {
+    fn mutate(party: &Party, garbled: &mut Garbled);
+}
+
+/// Not at all.
+struct Shipped;
+
+impl Mutation for Shipped {
+    fn mutate(_: &Party, _: &mut Garbled) {}
+}
+
+/// Products are numbered from zero again.
+struct SameTweaks;
+
+impl Mutation for SameTweaks {
+    fn mutate(_: &Party, garbled: &mut Garbled) {
+        garbled.products = 0;
+    }
+}
+
+/// Labels are derived of what the nodes keep alone, not of the run.
+struct SameLabels;
+
+impl Mutation for SameLabels {
+    fn mutate(party: &Party, garbled: &mut Garbled) {
+        garbled.pairs = Pairs::start(party, &vec![(peer(party), Zeroizing::new([0; 32]))]);
+    }
+}
+
+/// Compares the same numbers twice.
+struct Twice<M>(PhantomData<M>);
+
+impl<M: Mutation> Protocol for Twice<M> {
+    const NAME: &'static str = "Twice";
+    const VERSION: u16 = 1;
+    const SECURITY: Security = Oblivious::SECURITY;
+    type Params = ();
+    type Input = u64;
+    type Output = Vec<u64>;
+
+    fn admit(submission: Submission) -> Result<((), u64), ObjectError> {
+        Err(ObjectError::argument("data", format!("not for {} clients", submission.parties)))
+    }
+
+    fn cost((): &(), _: &Announced) -> Cost {
+        Cost::default()
+    }
+
+    async fn run(party: &mut Party, (): (), input: Secret<u64>) -> Result<Vec<u64>, ProtocolError> {
+        let mut garbled = Garbled::connect(party).await?;
+        let mut results = Vec::new();
+        for _ in 0..2 {
+            M::mutate(party, &mut garbled);
+            results.extend(garbled.open(party, Circuit::Greater, &[*input.expose()], 64).await?.values(1));
+        }
+        Ok(results)
+    }
+}
+
+/// What repeats over two runs of the same nodes, of two goes each; all of them have the right result.
+fn repeats<M: Mutation>() -> Result<(), &'static str> {
+    let keys = sim::keys(2, 1);
+    ot::acquaint(&keys);
+    let mut blocks: Vec<[u8; 16]> = Vec::new();
+    let uses = uses::during(|| {
+        for seed in [1, 2] {
+            let report = simulate_among::<Twice<M>>(&(), vec![9, 5], &keys, seed, Faults::default()).unwrap();
+            for outcome in &report.outcomes {
+                let result = outcome.as_ref().unwrap().entry("result").unwrap().clone();
+                assert_eq!(from_value::<Vec<u64>>(result), Ok(vec![1, 1]));
+            }
+            let said = [[0, 1], [1, 0]].into_iter().flat_map(|[from, to]| report.payloads(from, to));
+            said.for_each(|message| blocks.extend_from_slice(message.as_chunks().0));
+        }
+    });
+    if blocks.iter().collect::<HashSet<_>>().len() < blocks.len() {
+        return Err("what is sent repeats");
+    }
+    if uses::repeat(uses) { Err("a tweak comes twice") } else { Ok(()) }
+}
+
+#[test]
+fn neither_labels_nor_tweaks_repeat_and_mutants_are_caught() {
+    assert_eq!(repeats::<Shipped>(), Ok(()));
+    assert_eq!(repeats::<SameTweaks>(), Err("a tweak comes twice"));
+    assert_eq!(repeats::<SameLabels>(), Err("what is sent repeats"));
 }
