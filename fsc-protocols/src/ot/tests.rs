@@ -14,6 +14,8 @@ use rand::SeedableRng;
 use super::*;
 use crate::algebra::bits::Bits;
 
+mod transfer;
+
 /// How a party's OTs differ from what is shipped.
 trait Mutation: Send + Sync + 'static {
     fn mutate(party: &mut Party, pairs: &mut Pairs);
