@@ -31,10 +31,14 @@
 //! # Accuracy
 //!
 //! With N pairs, at most 2^36 in all: the means are exact to N·2^-90·mean|x|, as in [`crate::univariate`]. ξ and υ are rounded to
-//! 2^-63, and their products to 2^-91; what follows has 106 bits. S_xx is at least ¼·2^2(a+b), so `covariance` is exact to
-//! 2^-60·√N·σ_x·σ_y, and correlation and slope accordingly. ξ is exact if x and c are more than 2^-9 times the largest deviation,
-//! as they are where the mean is large against the spread. Then the slope, before it is rounded, is exact to
-//! N·2^-88·σ_y/σ_x, which is what the intercept needs, where ȳ and slope·x̄ cancel.
+//! 2^-63, and their products to 2^-91; what follows has 106 bits, and is rounded to binary64 in the end. S_xx is at least
+//! ¼·2^2(a+b), so S_xy is exact to 2^-60·√N·√(S_xx·S_yy). S_xy and Σxy may be small differences of large terms, each of which was
+//! rounded: what is made of them is as exact on the scale of these terms, and not relative to itself. That scale is σ_x·σ_y for
+//! `covariance`, 1 for `correlation_coefficient`, σ_y/σ_x for `regression_slope`, and √(Σy²/Σx²) for `regression_slope_only`.
+//!
+//! ξ is exact if x and c are more than 2^-9 times the largest deviation, and υ likewise, as where means are large against
+//! spreads. Then the slope, before it is rounded, is exact to N·2^-88·σ_y/σ_x, which is what the intercept needs, where ȳ and
+//! slope·x̄ cancel. Otherwise the intercept is exact to 2^-60·√N·|x̄|·σ_y/σ_x.
 //!
 //! # Security
 //!

@@ -39,8 +39,8 @@
 //!                1 round                                      ⌈15 / 8⌉
 //! ```
 //!
-//! For 16 steps of three parties 89 rounds. All triples are made at once, before: 152 for each sum (32 more for each term
-//! beyond two), and 7 for its sign.
+//! For 16 steps of three parties 89 rounds. All triples are made at once, before, by oblivious transfer in two rounds: 152 for
+//! each sum (32 more for each term beyond two), and 7 for its sign.
 //!
 //! # Differences from the reference
 //!

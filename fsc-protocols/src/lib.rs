@@ -29,6 +29,8 @@ pub mod bivariate;
 pub mod circuit;
 pub mod contingency;
 pub mod data;
+#[cfg(test)]
+mod exact;
 pub mod frequency;
 pub mod key;
 pub mod kth_element;

@@ -22,7 +22,8 @@
 //!
 //! One round of 16 bytes for the number of omitted ones, if that is asked for, and one search with two questions: as for
 //! `KthElement`, with 30 thresholds a step, and in the first step one more that says whether there are any numbers. For two
-//! parties that are 16 messages there and back, and one; for three or four, 16 · 5 rounds after 9 or 10 of preparation.
+//! parties that are 16 messages there and back, and one; for three or four, 16 · 5 rounds after 9 or 10 of preparation, and two
+//! before in which triples are made by oblivious transfer.
 //!
 //! # Differences from the reference
 //!

@@ -29,7 +29,7 @@
 //! *More*, or with a dealer: for each level of the tournament, with p pairs of parties and m = 2p pairs of numbers, seven
 //! rounds of ⌈128m/8⌉, ⌈96m/8⌉, ⌈48m/8⌉, ⌈24m/8⌉, ⌈12m/8⌉, ⌈6m/8⌉ and ⌈2m/8⌉ bytes compare them, and one of ⌈88m/8⌉
 //! chooses. One round of 16 bytes opens the result: 18 rounds for three or four parties. All triples, 149m a level, are
-//! made at once before the tournament.
+//! made at once before the tournament, by oblivious transfer in two rounds more.
 //!
 //! # Differences from the reference
 //!

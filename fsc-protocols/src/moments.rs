@@ -14,7 +14,11 @@ use crate::algebra::double::{Double, exponent, power_of_two};
 use crate::moments::kernel::{FRACTION_BITS, MAX_SAMPLES};
 use crate::sharing::masks;
 
+#[cfg(test)]
+pub(crate) mod classes;
 pub(crate) mod kernel;
+#[cfg(test)]
+pub(crate) mod oracle;
 pub(crate) mod results;
 #[cfg(test)]
 pub(crate) mod vectors;

@@ -51,7 +51,7 @@
 //! for k columns, m being 1, with details k + 1, with these and an intercept k + 2; details take two more, of k + 1 or k + 2 elements. What is
 //! opened in the end takes 16 bytes each. The one bit takes a circuit, most of it beside the first openings, and 6 rounds. That is 28 rounds for
 //! two parties, and 30 with details. Before the openings, in batches of 64 MiB, 2 rounds each (more where a product takes several
-//! windows): oblivious transfer of about 3.7·k²·(k + 2m) KiB for each step and each pair, and 2 KiB for each row and each pair of columns
+//! windows): oblivious transfer of about 3·k²·(k + 2m) KiB for each step and each pair, and 2 KiB for each row and each pair of columns
 //! of two parties, y among them.
 //!
 //! # Differences from the reference

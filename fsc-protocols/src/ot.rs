@@ -25,6 +25,10 @@
 //! # Wire
 //!
 //! At a first meeting, each of the two sends 8,224 bytes, and when it has the other's, 4,096 bytes. Later nothing.
+//!
+//! # Differences from the reference
+//!
+//! The reference has nothing like it: where it needs products or comparisons it shows intermediate values around.
 
 use std::sync::Arc;
 

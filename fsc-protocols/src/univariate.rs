@@ -37,8 +37,9 @@
 //!   below N·2^-90·mean|x|.
 //! * A deviation is computed from x·2^-a and 107 bits of the mean, and rounded once, so a k-th power has a relative error
 //!   below 2k·2^-53. In units of 2^(a+b), M_k is at least 2^-k for even k, against which N·2^-91 is nothing. Even moments are
-//!   exact to 2e-15 relatively, odd standardised ones to 2e-15·mean|z|^k; what is computed from them, to 1e-14.
-//!   (`kurtosis_excess` to 1e-14·kurtosis.)
+//!   exact to 2e-15 relatively, odd standardised ones to 2e-15·mean|z|^k; what is computed from them, to 1e-14. Two results may be
+//!   what little is left of such a number: `kurtosis_excess` is exact to 1e-14·kurtosis, and a `coefficient_of_variation`
+//!   has no more digits than the mean that it is divided by.
 //! * A logarithm has an error of 2^-52: `geometric_mean` and `harmonic_mean` are exact to 1e-15.
 //!
 //! # Security

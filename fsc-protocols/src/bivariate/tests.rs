@@ -5,13 +5,14 @@ use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, simulate};
 use proptest::prelude::*;
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::algebra::bits::Bits;
 use crate::algebra::double::ldexp;
-use crate::moments::vectors::{self, DEALER, cases, computed, dealer, recorded};
+use crate::moments::vectors::{DEALER, among, by, cases, check, computed, recorded};
+use crate::moments::{classes, oracle};
 use crate::ot;
 use crate::search::testing::{self, Seen};
 
@@ -20,7 +21,7 @@ protocol_laws!(StatisticsBivariate, docs: "../bivariate.rs", parties: 2..=7);
 impl Lawful for StatisticsBivariate {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
         let missing = if rng.random() { Missing::Omit } else { Missing::Error };
-        Params { missing, preprocessing: vectors::source(rng, parties) }
+        Params { missing, preprocessing: testing::source(rng, parties) }
     }
 
     /// Integers about means that may be large; one party may have none.
@@ -42,76 +43,62 @@ impl Lawful for StatisticsBivariate {
     fn is_right(params: &Params, inputs: &[Pairs], result: &Value) -> bool {
         let omitted = inputs.iter().map(|input| input.omitted).sum::<u64>();
         result.entry("omitted") == (params.missing == Missing::Omit).then(|| Value::from(omitted)).as_ref()
-            && agrees(&integers(inputs), result)
+            && check(result, &expected(inputs)).is_ok()
     }
 }
 
-fn integers(inputs: &[Pairs]) -> Vec<(i128, i128)> {
-    let pairs = inputs.iter().flat_map(|Pairs { columns: [x, y], .. }| x.iter().zip(y));
-    pairs.map(|(x, y)| (*x as i128, *y as i128)).collect()
+/// What must come out for all of these pairs together.
+fn expected(inputs: &[Pairs]) -> oracle::Expected {
+    let [x, y] =
+        [0, 1].map(|side| inputs.iter().flat_map(|input| input.columns[side].iter().copied()).collect::<Vec<_>>());
+    oracle::bivariate(&x, &y)
 }
 
-/// Whether the result is that of these integers, by sums of integers.
-fn agrees(pairs: &[(i128, i128)], result: &Value) -> bool {
-    let samples = pairs.len() as i128;
-    let sum = |term: fn(i128, i128) -> i128| pairs.iter().map(|(x, y)| term(*x, *y)).sum::<i128>();
-    let (sum_x, sum_y) = (sum(|x, _| x), sum(|_, y| y));
-    let central = |term: fn(i128, i128) -> i128, one: i128, other: i128| (samples * sum(term) - one * other) as f64;
-    let xx = central(|x, _| x * x, sum_x, sum_x);
-    let xy = central(|x, y| x * y, sum_x, sum_y);
-    let yy = central(|_, y| y * y, sum_y, sum_y);
-    let count = samples as f64;
-    let close = |name: &str, expected: f64, scale: f64| match result.entry(name) {
-        Some(Value::Null) => !expected.is_finite(),
-        Some(computed) => computed.as_f64().is_some_and(|computed| (computed - expected).abs() <= 1e-12 * scale),
-        None => false,
-    };
-    // Exactly: ȳ − (S_xy/S_xx)·x̄ as one fraction.
-    let intercept = (sum_y * xx as i128 - xy as i128 * sum_x) as f64 / (xx * count);
-    let spread = (xx * yy).sqrt();
-    close("samples", count, 0.0)
-        && close("mean_x", sum_x as f64 / count, sum(|x, _| x.abs()) as f64 / count)
-        && close("mean_y", sum_y as f64 / count, sum(|_, y| y.abs()) as f64 / count)
-        && close("covariance_mle", xy / count / count, spread / count / count)
-        && close("covariance", if samples > 1 { xy / count / (count - 1.0) } else { f64::NAN }, spread)
-        && close("correlation_coefficient", xy / spread, 1.0)
-        && close("regression_slope", xy / xx, (yy / xx).sqrt())
-        && close("regression_intercept", intercept, intercept.abs())
-        && close("regression_slope_only", sum(|x, y| x * y) as f64 / sum(|x, _| x * x) as f64, {
-            sum(|x, y| (x * y).abs()) as f64 / sum(|x, _| x * x) as f64
-        })
+/// Pairs as clients write them.
+fn submitted(parties: &[Vec<(f64, f64)>]) -> Vec<Value> {
+    let pair = |(x, y): &(f64, f64)| Value::List(vec![Value::Float(*x), Value::Float(*y)]);
+    parties.iter().map(|pairs| Value::List(pairs.iter().map(pair).collect())).collect()
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
-    fn results_are_those_of_exact_integers(
-        parties in prop::collection::vec(prop::collection::vec((-8000_i32..8000, -50_i32..50), 0..9), 2..4),
-        offset_x in prop::sample::select(vec![0_i64, -77_777, 1 << 40]),
-        offset_y in prop::sample::select(vec![0_i64, 1, 1 << 40]),
-    ) {
-        prop_assume!(parties.iter().any(|party| !party.is_empty()));
-        let number = |offset: i64, number: i32| (offset + i64::from(number)) as f64;
-        let party = |pairs: &Vec<(i32, i32)>| Pairs {
-            columns: [
-                pairs.iter().map(|pair| number(offset_x, pair.0)).collect(),
-                pairs.iter().map(|pair| number(offset_y, pair.1)).collect(),
-            ],
-            omitted: 0,
-        };
-        let inputs: Vec<Pairs> = parties.iter().map(party).collect();
-        let report = simulate::<StatisticsBivariate>(&DEALER, inputs.clone(), 1, Faults::default()).unwrap();
-        for outcome in report.outcomes {
-            let result = outcome.unwrap();
-            prop_assert!(agrees(&integers(&inputs), result.entry("result").unwrap()));
+    fn statistics_of_pairs_of_any_class_are_those_of_exact_integers(parties in classes::pairs()) {
+        let (x, y): (Vec<f64>, Vec<f64>) = parties.concat().into_iter().unzip();
+        let expected = oracle::bivariate(&x, &y);
+        for source in testing::SOURCES {
+            let result = computed::<StatisticsBivariate>(&submitted(&parties), &by(source)).unwrap();
+            prop_assert_eq!(check(&result, &expected), Ok(()));
+        }
+    }
+}
+
+/// However many parties hold the pairs, and whatever their comparisons are made of.
+#[test]
+fn recorded_vectors_are_met() {
+    for case in cases("bivariate") {
+        let result = computed::<StatisticsBivariate>(&case.data, &by(Source::Dealer(0))).expect(&case.name);
+        assert_eq!(check(&result, &case.expected), Ok(()), "{}", case.name);
+        for (parties, source) in testing::ways() {
+            let data = among(parties, &case.data);
+            let again = computed::<StatisticsBivariate>(&data, &by(source)).expect(&case.name);
+            assert_eq!(again, result, "{}, {parties} parties, {source:?}", case.name);
         }
     }
 }
 
 #[test]
-fn recorded_vectors_are_met() {
-    for case in cases("bivariate") {
-        let result = computed::<StatisticsBivariate>(&case.data, &dealer()).expect(&case.name);
-        vectors::check(&case.name, &result, &case.expected);
+fn a_million_pairs_about_large_means() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut pairs = |count: usize| {
+        let x: Vec<f64> = (0..count).map(|_| 1e9 + rng.random_range(-1.0..1.0)).collect();
+        let y = x.iter().map(|x| 0.5 * x - rng.random_range(-1.0..1.0)).collect();
+        Pairs { columns: [x, y], omitted: 0 }
+    };
+    let inputs = vec![pairs(600_000), pairs(400_000)];
+    for result in testing::results::<StatisticsBivariate>(&Params::default(), inputs.clone()) {
+        assert_eq!(check(&result.unwrap(), &expected(&inputs)), Ok(()));
     }
 }
 
@@ -141,10 +128,12 @@ fn incomplete_pairs_are_left_out_and_counted() {
 
 #[test]
 fn no_pairs_at_all_are_an_error_at_every_party() {
-    let nobody = vec![Pairs { columns: [vec![], vec![]], omitted: 0 }; 3];
-    let report = simulate::<StatisticsBivariate>(&DEALER, nobody, 1, Faults::default());
-    for outcome in report.unwrap().outcomes {
-        assert!(outcome.unwrap_err().to_string().contains("no party has any numbers"));
+    for (parties, preprocessing) in testing::ways() {
+        let params = Params { preprocessing, ..DEALER };
+        let nobody = vec![Pairs { columns: [vec![], vec![]], omitted: 0 }; parties];
+        for result in testing::results::<StatisticsBivariate>(&params, nobody) {
+            assert!(result.unwrap_err().contains("no party has any numbers"));
+        }
     }
 }
 

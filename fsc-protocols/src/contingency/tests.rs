@@ -1,5 +1,6 @@
-use std::collections::HashMap;
+use std::sync::Arc;
 
+use fsc_core::joining::Keys;
 use fsc_core::laws::Lawful;
 use fsc_core::protocol_laws;
 use fsc_core::sim::{Faults, simulate};
@@ -10,13 +11,24 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::data::Missing;
+use crate::ot;
+use crate::preprocessing::Source;
 
 protocol_laws!(StatisticsContingency, docs: "../contingency.rs", parties: 2..=7);
 
+/// A code book, with or without a minimum, or announcements, or a bound on all parties' pairs.
 impl Lawful for StatisticsContingency {
-    fn params(rng: &mut ChaCha20Rng, _: usize) -> Params<Book> {
-        let book = rng.random::<bool>().then(|| Book { rows: side("row"), columns: side("column") });
-        Params { missing: if rng.random() { Missing::Omit } else { Missing::Error }, ..Params::new(book) }
+    fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params<Book> {
+        let book = Params::new(Some(Book { rows: side("row"), columns: side("column") }));
+        let dealer = Source::Dealer(rng.random_range(0..parties));
+        let preprocessing = if rng.random_bool(0.3) { Source::Oblivious } else { dealer };
+        let params = match rng.random_range(0..4) {
+            0 => book,
+            1 => Params { minimum_count: rng.random_range(2..20), preprocessing, ..book },
+            2 => Params::new(None),
+            _ => Params { maximum_distinct: Some(10), ..Params::new(None) },
+        };
+        Params { missing: if rng.random() { Missing::Omit } else { Missing::Error }, ..params }
     }
 
     fn inputs(rng: &mut ChaCha20Rng, params: &Params<Book>, parties: usize) -> Vec<Records<Pair>> {
@@ -33,23 +45,61 @@ impl Lawful for StatisticsContingency {
         (0..parties).map(|_| records()).collect()
     }
 
-    fn is_right(_: &Params<Book>, inputs: &[Records<Pair>], result: &Value) -> bool {
-        let mut pooled: HashMap<(String, String), u64> = HashMap::new();
-        for ((row, column), count) in inputs.iter().flat_map(|input| &input.counts) {
-            *pooled.entry((row.to_text(), column.to_text())).or_default() += count;
-        }
-        let Some(Value::Map(table)) = result.entry("table") else { return false };
-        let cells = table.iter().flat_map(|(row, columns)| match columns {
-            Value::Map(columns) => {
-                columns.iter().map(|(column, count)| ((row.clone(), column.clone()), count)).collect()
-            }
-            _ => Vec::new(),
-        });
-        let cells: HashMap<_, _> = cells.collect();
-        let is_complete = pooled.keys().all(|pair| cells.contains_key(pair));
-        is_complete
-            && cells.iter().all(|(pair, count)| **count == written(Some(pooled.get(pair).copied().unwrap_or_default())))
+    fn acquaint(keys: &[Arc<Keys>]) {
+        ot::acquaint(keys);
     }
+
+    fn is_right(params: &Params<Book>, inputs: &[Records<Pair>], result: &Value) -> bool {
+        let all = || inputs.iter().flat_map(|input| &input.counts);
+        let side = |side: fn(&Pair) -> &Key, book: fn(&Book) -> &Vec<Key>| -> Vec<Key> {
+            let mut keys: Vec<Key> = all().map(|(pair, _)| side(pair).clone()).collect();
+            keys.extend(params.categories.iter().flat_map(book).cloned());
+            keys.sort_unstable();
+            keys.dedup();
+            keys
+        };
+        let rows = side(|(row, _)| row, |book| &book.rows);
+        let columns = side(|(_, column)| column, |book| &book.columns);
+        let count = |pair: &Pair| all().filter(|(other, _)| *other == pair).map(|(_, count)| count).sum::<u64>();
+        let cells = rows.iter().flat_map(|row| columns.iter().map(|column| (row.clone(), column.clone())));
+        let cells: Vec<(Pair, u64)> = cells.map(|pair| (pair.clone(), count(&pair))).collect();
+        let omitted = (params.missing == Missing::Omit).then(|| inputs.iter().map(|input| input.omitted).sum());
+        *result == expected(&rows, &columns, &cells, params.minimum_count, omitted)
+    }
+}
+
+/// The whole result of these counts, row by row, of which those below a minimum are not shown.
+fn expected(rows: &[Key], columns: &[Key], cells: &[(Pair, u64)], minimum: u64, omitted: Option<u64>) -> Value {
+    let is_hidden = |count: u64| count < minimum && minimum > 1;
+    let shown = |count: u64| if is_hidden(count) { Value::Null } else { Value::Float(count as f64) };
+    let pair = |(row, column): &Pair| Value::from(vec![row.to_value(), column.to_value()]);
+    let passed = || cells.iter().filter(|(_, count)| *count >= minimum);
+    let highest = passed().map(|(_, count)| *count).max();
+    let mode = passed().find(|(_, count)| Some(*count) == highest).map_or(Value::Null, |(key, _)| pair(key));
+    let total = |of: &dyn Fn(&Pair) -> bool| -> f64 {
+        passed().filter(|(pair, _)| of(pair)).map(|(_, count)| *count as f64).sum()
+    };
+    let totals = |keys: &[Key], is: fn(&Pair, &Key) -> bool| {
+        let entry = |key: &Key| Value::from(vec![key.to_value(), Value::Float(total(&|pair| is(pair, key)))]);
+        Value::List(keys.iter().map(entry).collect())
+    };
+    let suppressed = cells.iter().filter(|(_, count)| is_hidden(*count)).count();
+    let row = |key: &Key| {
+        let cells = cells.iter().filter(|((row, _), _)| row == key);
+        Value::map(cells.map(|((_, column), count)| (column.to_text(), shown(*count))))
+    };
+    let list = cells.iter().map(|(key, count)| Value::from(vec![pair(key), shown(*count)]));
+    let entries = [
+        ("table", Some(Value::map(rows.iter().map(|key| (key.to_text(), row(key)))))),
+        ("cells", Some(Value::List(list.collect()))),
+        ("row_totals", Some(totals(rows, |(row, _), key| row == key))),
+        ("column_totals", Some(totals(columns, |(_, column), key| column == key))),
+        ("mode", Some(mode)),
+        ("samples", Some(Value::Float(total(&|_| true)))),
+        ("omitted", omitted.map(Value::from)),
+        ("suppressed", (suppressed > 0).then(|| suppressed.into())),
+    ];
+    Value::map(entries.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
 fn side(name: &str) -> Vec<Key> {

@@ -64,12 +64,30 @@ impl Lawful for StatisticsFrequency {
         }
         let mut cells: Vec<(Key, u64)> = pooled.into_values().collect();
         cells.sort_unstable();
-        let shown = |count: u64| (count >= params.minimum_count || params.minimum_count == 1).then_some(count);
-        let expected = cells.iter().map(|(key, count)| Value::List(vec![key.to_value(), written(shown(*count))]));
-        let omitted: u64 = inputs.iter().map(|input| input.omitted).sum();
-        let omitted = (params.missing == Missing::Omit).then(|| omitted.into());
-        result.entry("cells") == Some(&Value::List(expected.collect())) && result.entry("omitted") == omitted.as_ref()
+        let omitted = (params.missing == Missing::Omit).then(|| inputs.iter().map(|input| input.omitted).sum());
+        *result == expected(&cells, params.minimum_count, omitted)
     }
+}
+
+/// The whole result of these counts, in order of the keys, of which those below a minimum are not shown.
+fn expected(cells: &[(Key, u64)], minimum: u64, omitted: Option<u64>) -> Value {
+    let is_hidden = |count: u64| count < minimum && minimum > 1;
+    let shown = |count: u64| if is_hidden(count) { Value::Null } else { Value::Float(count as f64) };
+    let passed = || cells.iter().filter(|(_, count)| *count >= minimum);
+    let highest = passed().map(|(_, count)| *count).max();
+    let mode = passed().find(|(_, count)| Some(*count) == highest).map_or(Value::Null, |(key, _)| key.to_value());
+    let suppressed = cells.iter().filter(|(_, count)| is_hidden(*count)).count();
+    let by_text: BTreeMap<String, Value> = cells.iter().map(|(key, count)| (key.to_text(), shown(*count))).collect();
+    let list = cells.iter().map(|(key, count)| Value::List(vec![key.to_value(), shown(*count)]));
+    let entries = [
+        ("cells", Some(Value::List(list.collect()))),
+        ("mode", Some(mode)),
+        ("samples", Some(Value::Float(passed().map(|(_, count)| *count as f64).sum()))),
+        ("omitted", omitted.map(Value::from)),
+        ("suppressed", (suppressed > 0).then(|| suppressed.into())),
+        ("histogram", (by_text.len() == cells.len()).then_some(Value::Map(by_text))),
+    ];
+    Value::map(entries.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
 /// Keys of all types, a long one among them.
@@ -231,6 +249,27 @@ fn ten_thousand_keys_and_long_ones_are_counted() {
     let report = simulate::<StatisticsFrequency>(&params, inputs.clone(), 3, Faults::default()).unwrap();
     let outcome = report.outcomes[1].as_ref().expect("a result");
     assert!(StatisticsFrequency::is_right(&params, &inputs, outcome.entry("result").unwrap()));
+}
+
+/// Of a thousand categories, with and without a code book.
+#[test]
+fn a_million_records_are_counted() {
+    let data = |records: std::ops::Range<i64>| Value::List(records.map(|index| (index % 1000).into()).collect());
+    let book = Value::List((0..1000).map(Value::from).collect());
+    for parameters in [Value::Null, Value::map([("categories", book)])] {
+        let admit = |data| {
+            let submission = Submission { data, parameters: parameters.clone(), parties: 2, me: 0 };
+            StatisticsFrequency::admit(submission).expect("numbers")
+        };
+        let admitted = [data(0..700_000), data(700_000..1_000_000)].map(admit);
+        let (params, inputs): (Vec<_>, Vec<_>) = admitted.into_iter().unzip();
+        let report = simulate::<StatisticsFrequency>(&params[0], inputs, 1, Faults::default()).expect("admitted");
+        let cells: Vec<(Key, u64)> =
+            (0..1000).map(|index| (Key::of(&Value::from(index)).expect("a number"), 1000)).collect();
+        for outcome in report.outcomes {
+            assert_eq!(outcome.unwrap().entry("result"), Some(&expected(&cells, 1, None)));
+        }
+    }
 }
 
 #[test]

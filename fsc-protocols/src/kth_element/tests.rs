@@ -126,23 +126,51 @@ fn what_makes_no_sense_is_refused_before_anything_is_sent() {
 #[test]
 fn ranks_that_do_not_exist_are_errors_at_every_party() {
     for (inputs, why) in [
-        ([integers(&[1, 2]), integers(&[3])], "rank is greater"),
-        ([integers(&[]), integers(&[])], "rank is greater"),
-        ([integers(&[1, 2, 3, 16]), integers(&[3])], "out of bounds"),
-        ([integers(&[-1, 2, 3, 16]), integers(&[3, -1])], "out of bounds"),
+        ([integers(&[1, 2]), integers(&[3]), integers(&[])], "rank is greater"),
+        ([integers(&[]), integers(&[]), integers(&[])], "rank is greater"),
+        ([integers(&[1, 2, 3, 16]), integers(&[3]), integers(&[4])], "out of bounds"),
+        ([integers(&[-1, 2, 3, 16]), integers(&[3, -1]), integers(&[])], "out of bounds"),
     ] {
-        for result in results::<KthElement>(&digits(4), inputs.to_vec()) {
-            assert!(result.unwrap_err().contains(why));
+        for (parties, preprocessing) in testing::ways() {
+            let params = Params { options: Options { preprocessing, ..options(Kind::Int64) }, ..digits(4) };
+            for result in results::<KthElement>(&params, inputs[..parties].to_vec()) {
+                assert!(result.unwrap_err().contains(why));
+            }
         }
     }
 }
 
 #[test]
 fn one_possible_element_takes_no_step() {
-    let params = Params { upper: of_integer(0), ..digits(2) };
-    assert_eq!(params.search(2).steps(), 0);
-    let result = results::<KthElement>(&params, vec![integers(&[0]), integers(&[0, 0])]).swap_remove(1).unwrap();
-    assert_eq!(result.entry("item"), Some(&Value::Int(0)));
+    for (parties, preprocessing) in testing::ways() {
+        let options = Options { preprocessing, ..options(Kind::Int64) };
+        let params = Params { options, upper: of_integer(0), ..digits(2) };
+        assert_eq!(params.search(parties).steps(), 0);
+        let inputs = [integers(&[0]), integers(&[0, 0]), integers(&[])];
+        for result in results::<KthElement>(&params, inputs[..parties].to_vec()) {
+            assert_eq!(result.unwrap().entry("item"), Some(&Value::Int(0)));
+        }
+    }
+}
+
+/// A prime: the multiples of any number but itself, modulo it, are all numbers below it.
+const PRIME: u64 = 1_000_003;
+
+#[test]
+fn a_million_numbers_are_in_order() {
+    let numbers = |multiples: std::ops::Range<u64>| multiples.map(|i| of_float((i * 777_777 % PRIME) as f64 / 8.0));
+    let column = |multiples| Column { numbers: numbers(multiples).collect(), omitted: 0 };
+    let inputs = [column(1..700_000), column(700_000..PRIME)];
+    let options = Options { preprocessing: Source::Oblivious, ..options(Kind::Float64) };
+    let [lower, upper] = options.range();
+    for rank in [1, 271_828, PRIME - 1] {
+        let params = Params { options, rank, lower, upper };
+        for result in results::<KthElement>(&params, inputs.to_vec()) {
+            let result = result.unwrap();
+            assert_eq!(result.entry("item"), Some(&Value::Float(rank as f64 / 8.0)));
+            assert_eq!(result.entry("samples"), Some(&Value::from(PRIME - 1)));
+        }
+    }
 }
 
 /// Sixteen steps for 64 bits, fewer for close integers; five rounds each, after one for the counts and eight of preparation.
@@ -293,20 +321,23 @@ proptest! {
 
     #[test]
     fn the_element_is_what_sorting_finds(
-        arrays in prop::collection::vec(prop::collection::vec(-1e308..1e308, 0..20), 2..4),
+        arrays in prop::collection::vec(prop::collection::vec(testing::floats(), 0..20), 2..4),
         rank: prop::sample::Index,
     ) {
         let mut all = arrays.concat();
         if !all.is_empty() {
             all.sort_unstable_by(f64::total_cmp);
             let rank = rank.index(all.len());
-            let options = options(Kind::Float64);
-            let [lower, upper] = options.range();
-            let params = Params { options, rank: rank as u64 + 1, lower, upper };
             let column = |array: Vec<f64>| Column { numbers: array.into_iter().map(of_float).collect(), omitted: 0 };
-            for result in results::<KthElement>(&params, arrays.into_iter().map(column).collect()) {
-                let result = result.unwrap();
-                prop_assert_eq!(result.entry("item"), Some(&Value::Float(all[rank])));
+            let inputs: Vec<_> = arrays.into_iter().map(column).collect();
+            for preprocessing in testing::SOURCES {
+                let options = Options { preprocessing, ..options(Kind::Float64) };
+                let [lower, upper] = options.range();
+                let params = Params { options, rank: rank as u64 + 1, lower, upper };
+                for result in results::<KthElement>(&params, inputs.clone()) {
+                    let result = result.unwrap();
+                    prop_assert_eq!(result.entry("item"), Some(&Value::Float(all[rank])));
+                }
             }
         }
     }

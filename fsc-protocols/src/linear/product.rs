@@ -3,6 +3,25 @@
 //! By oblivious transfer, it is [`ot::product`](crate::ot::product). By a dealer, it is Beaver's way with both operands known (Beaver, "Efficient multiparty protocols using circuit
 //! randomization", CRYPTO 1991): the left party holds a pad A and a share C_l of AB, the right one B and C_r, all of them
 //! random; the two tell each other U = X − A and V = Y − B, and X·V + C_l and U·B + C_r add up to X·Y.
+//!
+//! # Security
+//!
+//! Semi-honest adversary. By oblivious transfer, any n − 1 parties corrupt. By a dealer, any but the dealer: U and V are uniform,
+//! and the dealer, who knows A and B, can compute X and Y of them where it takes part, or sees the links.
+//!
+//! # Leakage
+//!
+//! None but to a dealer; shapes are public.
+//!
+//! # Wire
+//!
+//! By oblivious transfer, as [`ot::product`](crate::ot::product) says. By a dealer, in one round, with elements of R bytes: R for each
+//! element of X from its owner, R for each one of Y from its owner, and, from a dealer who is not the owner of Y, R for each
+//! element of the product to that owner.
+//!
+//! # Differences from the reference
+//!
+//! The reference sends a projection of one of the matrices, and where that is square the matrix itself.
 
 use fsc_core::party::Party;
 use fsc_core::protocol::{Cost, ProtocolError};
@@ -200,3 +219,6 @@ async fn hear<R: Ring>(party: &mut Party, from: usize, length: usize) -> Result<
     let wire = party.recv(from).await?;
     ring::decode(&wire, length).map_err(|_| ProtocolError::Malformed { party: from, why: "a factor of another size" })
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,9 +76,13 @@ fn floats(numbers: &[f64]) -> Column<u64> {
     Column { numbers: numbers.iter().map(|number| of_float(*number)).collect(), omitted: 0 }
 }
 
+/// What all parties have, by either way to compare.
 fn median_of(parties: &[&[f64]]) -> [f64; 3] {
-    let inputs = parties.iter().map(|numbers| floats(numbers)).collect();
-    let result = results::<SecureMedian>(&FLOATS, inputs).swap_remove(0).unwrap();
+    let inputs: Vec<_> = parties.iter().map(|numbers| floats(numbers)).collect();
+    let by = |preprocessing| results::<SecureMedian>(&Options { preprocessing, ..FLOATS }, inputs.clone());
+    let mut all: Vec<Value> = testing::SOURCES.into_iter().flat_map(by).map(Result::unwrap).collect();
+    let result = all.swap_remove(0);
+    assert!(all.iter().all(|other| *other == result), "parties disagree");
     ["lower", "median", "upper"].map(|key| result.entry(key).unwrap().as_f64().unwrap())
 }
 
@@ -115,22 +119,44 @@ fn negative_zero_counts_as_zero() {
 
 #[test]
 fn nothing_has_no_median_at_any_party() {
-    for kind in [Kind::Float64, Kind::Int64] {
-        let params = Options { kind, ..FLOATS };
-        for result in results::<SecureMedian>(&params, vec![floats(&[]); 3]) {
-            assert!(result.unwrap_err().contains("no numbers"));
+    for (parties, preprocessing) in testing::ways() {
+        for kind in [Kind::Float64, Kind::Int64] {
+            let params = Options { kind, preprocessing, ..FLOATS };
+            for result in results::<SecureMedian>(&params, vec![floats(&[]); parties]) {
+                assert!(result.unwrap_err().contains("no numbers"));
+            }
         }
     }
 }
 
 #[test]
 fn the_extremes_of_integers_have_a_median() {
-    let params = Options { kind: Kind::Int64, ..FLOATS };
-    let column = |number| Column { numbers: vec![of_integer(number)], omitted: 0 };
-    let result = results::<SecureMedian>(&params, vec![column(i64::MIN), column(i64::MAX)]).swap_remove(1).unwrap();
-    assert_eq!(result.entry("lower"), Some(&Value::from(i64::MIN)));
-    assert_eq!(result.entry("upper"), Some(&Value::from(i64::MAX)));
-    assert_eq!(result.entry("median"), Some(&Value::Float(-0.5)));
+    let column = |number: &[i64]| Column { numbers: number.iter().copied().map(of_integer).collect(), omitted: 0 };
+    let inputs = [column(&[i64::MIN]), column(&[i64::MAX]), column(&[])];
+    for (parties, preprocessing) in testing::ways() {
+        let params = Options { kind: Kind::Int64, preprocessing, ..FLOATS };
+        for result in results::<SecureMedian>(&params, inputs[..parties].to_vec()) {
+            let result = result.unwrap();
+            assert_eq!(result.entry("lower"), Some(&Value::from(i64::MIN)));
+            assert_eq!(result.entry("upper"), Some(&Value::from(i64::MAX)));
+            assert_eq!(result.entry("median"), Some(&Value::Float(-0.5)));
+        }
+    }
+}
+
+/// A prime: the multiples of any number but itself, modulo it, are all numbers below it.
+const PRIME: u64 = 1_000_003;
+
+#[test]
+fn a_million_numbers_have_a_median() {
+    let numbers = |multiples: std::ops::Range<u64>| multiples.map(|i| of_float((i * 777_777 % PRIME) as f64 / 8.0));
+    let column = |multiples| Column { numbers: numbers(multiples).collect(), omitted: 0 };
+    let params = Options { preprocessing: Source::Oblivious, ..FLOATS };
+    for result in results::<SecureMedian>(&params, vec![column(1..700_000), column(700_000..PRIME)]) {
+        let result = result.unwrap();
+        assert_eq!(result.entry("lower"), Some(&Value::Float(500_001.0 / 8.0)));
+        assert_eq!(result.entry("upper"), Some(&Value::Float(500_002.0 / 8.0)));
+    }
 }
 
 /// Sixteen steps of five rounds after eight of preparation, nine for three parties.
@@ -169,12 +195,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn the_median_is_what_sorting_finds(arrays in prop::collection::vec(prop::collection::vec(-10..10_i32, 0..9), 2..4)) {
-        let mut all: Vec<f64> = arrays.concat().into_iter().map(f64::from).collect();
+    fn the_median_is_what_sorting_finds(
+        arrays in prop::collection::vec(prop::collection::vec(testing::floats(), 0..9), 2..4),
+    ) {
+        let mut all = arrays.concat();
         if !all.is_empty() {
             all.sort_unstable_by(f64::total_cmp);
             let [lower, upper] = [all[(all.len() - 1) / 2], all[all.len() / 2]];
-            let arrays: Vec<Vec<f64>> = arrays.into_iter().map(|array| array.into_iter().map(f64::from).collect()).collect();
             let arrays: Vec<&[f64]> = arrays.iter().map(Vec::as_slice).collect();
             prop_assert_eq!(median_of(&arrays), [lower, f64::midpoint(lower, upper), upper]);
         }

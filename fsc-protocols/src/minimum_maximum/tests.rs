@@ -109,21 +109,31 @@ fn what_makes_no_sense_is_refused_by_position() {
 
 #[test]
 fn nothing_has_no_extremes_at_any_party() {
-    for kind in [Kind::Float64, Kind::Int64] {
-        for result in results::<MinimumMaximum>(&Options { kind, ..FLOATS }, vec![floats(&[]); 3]) {
-            assert!(result.unwrap_err().contains("no numbers"));
+    for (parties, preprocessing) in testing::ways() {
+        for kind in [Kind::Float64, Kind::Int64] {
+            let params = Options { kind, preprocessing, ..FLOATS };
+            for result in results::<MinimumMaximum>(&params, vec![floats(&[]); parties]) {
+                assert!(result.unwrap_err().contains("no numbers"));
+            }
         }
     }
 }
 
+/// They have the codes that stand for no number, too.
 #[test]
 fn the_least_and_the_greatest_integer_are_extremes() {
-    let params = Options { kind: Kind::Int64, ..FLOATS };
     let own = |number| Own { extremes: Some((of_integer(number), of_integer(number))), samples: 1, omitted: 0 };
-    let result = results::<MinimumMaximum>(&params, vec![own(i64::MAX), own(i64::MAX)]).swap_remove(0).unwrap();
-    assert_eq!(result.entry("minimum"), Some(&Value::from(i64::MAX)));
-    let result = results::<MinimumMaximum>(&params, vec![own(i64::MIN), own(i64::MAX)]).swap_remove(0).unwrap();
-    assert_eq!(result.entry("minimum"), Some(&Value::from(i64::MIN)));
+    for (parties, preprocessing) in testing::ways() {
+        let params = Options { kind: Kind::Int64, preprocessing, ..FLOATS };
+        for (one, other) in [(i64::MAX, i64::MAX), (i64::MIN, i64::MIN), (i64::MIN, i64::MAX)] {
+            let inputs = [own(one), own(other), floats(&[])];
+            for result in results::<MinimumMaximum>(&params, inputs[..parties].to_vec()) {
+                let result = result.unwrap();
+                assert_eq!(result.entry("minimum"), Some(&Value::from(one)));
+                assert_eq!(result.entry("maximum"), Some(&Value::from(other)));
+            }
+        }
+    }
 }
 
 /// One round for the counts, eight for each level, one for the result.
@@ -242,14 +252,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn extremes_are_what_sorting_finds(columns in prop::collection::vec(prop::collection::vec(-1e300..1e300, 0..9), 2..6)) {
+    fn extremes_are_what_sorting_finds(
+        columns in prop::collection::vec(prop::collection::vec(testing::floats(), 0..9), 2..6),
+    ) {
         let mut all = columns.concat();
         if !all.is_empty() {
             all.sort_unstable_by(f64::total_cmp);
-            for result in results::<MinimumMaximum>(&FLOATS, columns.iter().map(|column| floats(column)).collect()) {
-                let result = result.unwrap();
-                prop_assert_eq!(result.entry("minimum"), Some(&Value::Float(all[0])));
-                prop_assert_eq!(result.entry("maximum"), Some(&Value::Float(all[all.len() - 1])));
+            let inputs: Vec<Own> = columns.iter().map(|column| floats(column)).collect();
+            for preprocessing in testing::SOURCES {
+                for result in results::<MinimumMaximum>(&Options { preprocessing, ..FLOATS }, inputs.clone()) {
+                    let result = result.unwrap();
+                    prop_assert_eq!(result.entry("minimum"), Some(&Value::Float(all[0])));
+                    prop_assert_eq!(result.entry("maximum"), Some(&Value::Float(all[all.len() - 1])));
+                }
             }
         }
     }

@@ -1,12 +1,10 @@
 //! The recorded vectors of `tests/vectors/statistics.json`, and how results are held against them.
 
 use fsc_core::protocol::{Protocol, Submission};
-use fsc_core::sim::{Faults, simulate};
 use fsc_core::value::{Array, Limits, Value, json, to_value};
-use rand::RngExt;
-use rand_chacha::ChaCha20Rng;
 
 use crate::data::Missing;
+use crate::moments::oracle::Expected;
 use crate::preprocessing::Source;
 use crate::search::testing;
 use crate::univariate::Params;
@@ -15,7 +13,7 @@ use crate::univariate::Params;
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) data: Vec<Value>,
-    pub(crate) expected: Value,
+    pub(crate) expected: Expected,
 }
 
 /// All cases of one function.
@@ -25,7 +23,7 @@ pub(crate) fn cases(function: &str) -> Vec<Case> {
     let case = |case: Value| Case {
         name: case.entry("name").and_then(Value::as_text).expect("a name").to_owned(),
         data: items(case.entry("data").expect("data")),
-        expected: case.entry("expected").expect("results").clone(),
+        expected: expected(&case),
     };
     cases.into_iter().map(case).collect()
 }
@@ -45,20 +43,29 @@ pub(crate) fn million() -> Case {
         Value::Array(Array::from_f64(numbers).expect("finite numbers"))
     };
     let data = items(case.entry("lcg").expect("generators")).into_iter().map(numbers).collect();
-    Case { name: "a million".to_owned(), data, expected: case.entry("expected").expect("results").clone() }
+    Case { name: "a million".to_owned(), data, expected: expected(case) }
+}
+
+/// What the script says must come out, `{"value": …, "tolerance": …}` for every key.
+fn expected(case: &Value) -> Expected {
+    let Some(Value::Map(expected)) = case.entry("expected") else { panic!("results are a map") };
+    let number = |entry: &Value, name| entry.entry(name).and_then(Value::as_f64);
+    let pair = |entry: &Value| Some((number(entry, "value")?, number(entry, "tolerance").expect("a tolerance")));
+    expected.iter().map(|(key, entry)| (key.clone(), pair(entry))).collect()
 }
 
 /// The first party deals, which is quicker.
 pub(crate) const DEALER: Params = Params { missing: Missing::Error, preprocessing: Source::Dealer(0) };
 
-/// The first party deals, as parameters have it.
-pub(crate) fn dealer() -> Value {
-    to_value(&DEALER).expect("parameters are values")
+/// The way to compare numbers, as parameters have it.
+pub(crate) fn by(preprocessing: Source) -> Value {
+    to_value(&Params { preprocessing, ..DEALER }).expect("parameters are values")
 }
 
-/// Any source for a few parties, a dealer for many: transfers among many take their time.
-pub(crate) fn source(rng: &mut ChaCha20Rng, parties: usize) -> Source {
-    if parties <= 4 { testing::source(rng, parties) } else { Source::Dealer(rng.random_range(0..parties)) }
+/// What several parties hold, at so many of them.
+pub(crate) fn among(parties: usize, data: &[Value]) -> Vec<Value> {
+    let held = |place: usize| data.iter().skip(place).step_by(parties).flat_map(items).collect::<Vec<_>>();
+    (0..parties).map(|place| Value::List(held(place))).collect()
 }
 
 /// What all parties get in a run over this data; they must agree.
@@ -70,34 +77,32 @@ pub(crate) fn computed<P: Protocol>(data: &[Value], parameters: &Value) -> Resul
         .map(|(me, data)| P::admit(Submission { data: data.clone(), parameters: parameters.clone(), parties, me }));
     let (mut params, inputs): (Vec<_>, Vec<_>) =
         admitted.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?.into_iter().unzip();
-    let report = simulate::<P>(&params.remove(0), inputs, 1, Faults::default()).map_err(|error| error.to_string())?;
-    let results = report.outcomes.into_iter().map(|outcome| outcome.map_err(|error| error.to_string()));
-    let results = results.collect::<Result<Vec<_>, _>>()?;
-    assert!(results.iter().all(|result| *result == results[0]), "parties disagree");
-    Ok(results[0].entry("result").expect("a result").clone())
+    let mut results = testing::results::<P>(&params.remove(0), inputs);
+    let result = results.swap_remove(0);
+    assert!(results.iter().all(|other| *other == result), "parties disagree");
+    result
 }
 
-/// Holds a result against `{"value": …, "tolerance": …}` for every key; what is `null` must have a note, and nothing else.
-pub(crate) fn check(name: &str, result: &Value, expected: &Value) {
-    let Value::Map(expected) = expected else { panic!("{name}: expected a map") };
+/// How a result differs from what it must be; what is null must have a note, and nothing else.
+pub(crate) fn check(result: &Value, expected: &Expected) -> Result<(), String> {
     for (key, expected) in expected {
-        let computed = result.entry(key).unwrap_or_else(|| panic!("{name}: {key} is missing"));
+        let computed = result.entry(key).ok_or_else(|| format!("{key} is missing"))?;
         let noted = result.entry("notes").is_some_and(|notes| notes.entry(key).is_some());
-        let value = expected.entry("value").expect("a value");
-        assert_eq!(noted, *value == Value::Null, "{name}: {key}: noted, but not null, or the other way round");
-        match (computed.as_f64(), value.as_f64()) {
-            (Some(computed), Some(value)) => {
-                let tolerance = expected.entry("tolerance").and_then(Value::as_f64).expect("a tolerance");
+        if noted == expected.is_some() {
+            return Err(format!("{key}: noted, but not null, or the other way round"));
+        }
+        match (computed.as_f64(), expected) {
+            (Some(computed), Some((value, tolerance))) => {
                 let error = (computed - value).abs();
-                assert!(
-                    error <= tolerance,
-                    "{name}: {key}: {computed:e} is {error:e} off {value:e}, more than {tolerance:e}"
-                );
+                if error > *tolerance {
+                    return Err(format!("{key}: {computed:e} is {error:e} off {value:e}, more than {tolerance:e}"));
+                }
             }
             (None, None) => {}
-            (computed, value) => panic!("{name}: {key}: {computed:?} instead of {value:?}"),
+            (computed, expected) => return Err(format!("{key}: {computed:?} instead of {expected:?}")),
         }
     }
+    Ok(())
 }
 
 /// The items of a list or of an array.
@@ -115,7 +120,7 @@ pub(crate) fn recorded<P: Protocol>(more: &[&str]) {
     let all =
         json::parse(include_bytes!("../../tests/vectors/recorded_moments.json"), &Limits::default()).expect("JSON");
     let case = all.entry(P::NAME).expect("a recorded run");
-    let result = computed::<P>(&items(case.entry("data").expect("data")), &dealer()).expect("a result");
+    let result = computed::<P>(&items(case.entry("data").expect("data")), &by(Source::Dealer(0))).expect("a result");
     let recorded = items(case.entry("results").expect("results")).remove(0);
     let Some(Value::Map(recorded)) = recorded.entry("result") else { panic!("the results are a map") };
     for (key, recorded) in recorded {

@@ -10,6 +10,8 @@ use super::*;
 use crate::algebra::ring::{self, U256};
 use crate::linear::matrix::Matrix;
 
+mod noisy;
+
 protocol_laws!(StatisticsRegressionOLSVertical, docs: "../ols.rs", parties: 2..=5);
 
 /// Columns at one party or at two, y at the last; the coefficients are 1, −2, 3, … and there is no noise.
@@ -204,30 +206,6 @@ fn longley_with_columns_at_three_parties_is_certified() {
     assert_certified(&result(&params(true, true), longley(&[&[1, 2, 3], &[4, 5, 6], &[0]])).unwrap());
 }
 
-#[test]
-fn many_rows_are_fitted_to_one_in_a_billion() {
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let mut column = |_| (0..10_000).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f64>>();
-    let x: Vec<Vec<f64>> = (0..4).map(&mut column).collect();
-    let coefficients = [0.5, -1.25, 3.0, 1e-3];
-    // Noise that is orthogonal to all columns, so that the right coefficients are known.
-    let noise = column(0);
-    let qr = crate::linear::matrix::Qr::new(&[x.clone(), vec![noise]].concat()).expect("independent columns");
-    let y: Vec<f64> = (0..10_000)
-        .map(|row| x.iter().zip(coefficients).map(|(x, c)| c * x[row]).sum::<f64>() + 100.0 * qr.q[4][row])
-        .collect();
-    let with_dealer = Params { condition: 1000, preprocessing: Source::Dealer(0), ..params(false, false) };
-    let oblivious = Params { condition: 1000, ..params(false, false) };
-    let spread = vec![
-        local(&x[..1], None, false).unwrap(),
-        local(&x[1..3], None, false).unwrap(),
-        local(&x[3..], Some(&y), false).unwrap(),
-    ];
-    assert_near(&numbers(&result(&with_dealer, spread).unwrap(), "mle"), &coefficients, 1e-9);
-    let halves = vec![local(&x[..1], Some(&y), false).unwrap(), local(&x[1..], None, false).unwrap()];
-    assert_near(&numbers(&result(&oblivious, halves).unwrap(), "mle"), &coefficients, 1e-9);
-}
-
 /// Rows of three columns and y, and what 60 digits say of them: `vectors.py`.
 #[rustfmt::skip]
 const SMALL: [[i32; 4]; 12] = [
@@ -264,9 +242,13 @@ fn errors_and_probabilities_are_those_of_a_computation_in_sixty_digits() {
         assert_near(&numbers(&without, "p"), &[0.43386466250435377, 0.84171768191424624, 0.12462761556988382], 1e-12);
         assert_near(&numbers(&without, "r_squared"), &[0.29508409510408328], 1e-13);
         let with = result(&params(true, true), small(true, spread)).unwrap();
+        let mle = [-230.00620471306133, -0.33329097686383814, -0.037557260995034324, 0.62242467724997636];
         let errors = [161.83742930674159, 0.27321431467214823, 0.24623515991509765, 0.33067867608289888];
         let probabilities = [0.19303982849691349, 0.25724632934896473, 0.88254880161448963, 0.096568586176752312];
+        assert_near(&numbers(&with, "mle"), &mle, 1e-13);
         assert_near(&numbers(&with, "standard_errors"), &errors, 1e-13);
+        let t = [-1.4212176113914586, -1.2198884134741648, -0.15252598779144351, 1.8822643317162028];
+        assert_near(&numbers(&with, "t"), &t, 1e-13);
         assert_near(&numbers(&with, "p"), &probabilities, 1e-12);
         assert_near(&numbers(&with, "r_squared"), &[0.38311356805700218], 1e-13);
     }

@@ -19,6 +19,8 @@ use crate::median::SecureMedian;
 use crate::minimum_maximum::MinimumMaximum;
 use crate::ols::StatisticsRegressionOLSVertical;
 
+mod transfer;
+
 /// How a party's OTs differ from what is shipped.
 trait Mutation: Send + Sync + 'static {
     fn mutate(party: &mut Party, pairs: &mut Pairs);

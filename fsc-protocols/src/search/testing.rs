@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use fsc_core::laws::ChaCha20Rng;
 use fsc_core::protocol::Protocol;
-use fsc_core::sim::{self, Faults, Report, simulate, simulate_among};
+use fsc_core::sim::{self, Faults, Report, simulate_among};
 use fsc_core::value::{Limits, Value, json};
+use proptest::prelude::*;
 use rand::RngExt;
 
 use super::*;
@@ -14,6 +15,14 @@ use crate::circuit::garbled::GARBLER;
 use crate::circuit::sign::Masks;
 use crate::minimum_maximum::extremes_cost;
 use crate::ot;
+
+/// The ways to compare numbers.
+pub(crate) const SOURCES: [Source; 2] = [Source::Dealer(0), Source::Oblivious];
+
+/// Two and three parties, by each of the ways: circuits between two are others than among more.
+pub(crate) fn ways() -> impl Iterator<Item = (usize, Source)> {
+    [2, 3].into_iter().flat_map(|parties| SOURCES.map(|source| (parties, source)))
+}
 
 /// What everybody sees when all parties' messages of a round are put together.
 pub(crate) enum Seen {
@@ -117,21 +126,29 @@ pub(crate) fn run_among_acquaintances<P: Protocol>(params: &P::Params, inputs: V
     simulate_among::<P>(params, inputs, &keys, 3, Faults::default()).expect("examples are admitted")
 }
 
-/// Every party's result of a run without faults.
+/// Every party's result of a run by nodes that have met.
 pub(crate) fn results<P: Protocol>(params: &P::Params, inputs: Vec<P::Input>) -> Vec<Result<Value, String>> {
-    let report = simulate::<P>(params, inputs, 1, Faults::default()).expect("examples are admitted");
+    let report = run_among_acquaintances::<P>(params, inputs);
     let result = |outcome: Value| outcome.entry("result").expect("a result").clone();
     report.outcomes.into_iter().map(|outcome| outcome.map(result).map_err(|error| error.to_string())).collect()
 }
 
+/// Small, huge, and not to be scaled by powers of ten.
+const SPECIAL: [f64; 10] = [0.0, 5e-324, -5e-324, 1e300, -1e300, 0.57, 1e-7, 1.0, f64::MAX, f64::MIN];
+
 /// A float that tests something: any of its bits, something small or huge, or one that others have, too.
 pub(crate) fn float(rng: &mut ChaCha20Rng) -> f64 {
-    const SPECIAL: [f64; 10] = [0.0, 5e-324, -5e-324, 1e300, -1e300, 0.57, 1e-7, 1.0, f64::MAX, f64::MIN];
     match rng.random_range(0..3) {
         0 => SPECIAL[rng.random_range(0..SPECIAL.len())],
         1 => f64::from(rng.random_range(-3..4)),
         _ => std::iter::repeat_with(|| f64::from_bits(rng.random())).find(|number| number.is_finite()).unwrap_or(0.0),
     }
+}
+
+/// Likewise, but no negative zero, which has no code.
+pub(crate) fn floats() -> impl Strategy<Value = f64> {
+    let any = any::<f64>().prop_filter("finite", |number| number.is_finite());
+    prop_oneof![prop::sample::select(&SPECIAL[..]), (-3..4).prop_map(f64::from), any].prop_map(|number| number + 0.0)
 }
 
 /// Oblivious transfer, now and then, since it takes most of the time; or any party as a dealer.

@@ -12,7 +12,8 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 use crate::algebra::bits::Bits;
 use crate::algebra::fixed::Fixed;
-use crate::moments::vectors::{self, DEALER, cases, computed, dealer, million, recorded};
+use crate::moments::vectors::{DEALER, among, by, cases, check, computed, million, recorded};
+use crate::moments::{classes, oracle};
 use crate::ot;
 use crate::search::testing::{self, Seen};
 
@@ -21,7 +22,7 @@ protocol_laws!(StatisticsUnivariate, docs: "../univariate.rs", parties: 2..=7);
 impl Lawful for StatisticsUnivariate {
     fn params(rng: &mut ChaCha20Rng, parties: usize) -> Params {
         let missing = if rng.random() { Missing::Omit } else { Missing::Error };
-        Params { missing, preprocessing: vectors::source(rng, parties) }
+        Params { missing, preprocessing: testing::source(rng, parties) }
     }
 
     /// Integers about a mean that may be large, of both signs or of one; one party in four has none.
@@ -39,87 +40,42 @@ impl Lawful for StatisticsUnivariate {
     }
 
     fn is_right(params: &Params, inputs: &[Column<f64>], result: &Value) -> bool {
-        let numbers: Vec<i128> = inputs.iter().flat_map(|input| &input.numbers).map(|number| *number as i128).collect();
+        let numbers: Vec<f64> = inputs.iter().flat_map(|input| &input.numbers).copied().collect();
         let omitted = inputs.iter().map(|input| input.omitted).sum::<u64>();
         result.entry("omitted") == (params.missing == Missing::Omit).then(|| Value::from(omitted)).as_ref()
-            && Exact::of(&numbers).agrees(1.0, result)
+            && check(result, &oracle::univariate(&numbers)).is_ok()
     }
 }
 
-/// Moments of integers, in integers.
-struct Exact {
-    samples: i128,
-    sum: i128,
-    largest: i128,
-    /// Σ (n·x − Σx)^k for k = 2 … 6, and Σ |n·x − Σx|^k.
-    powers: [(f64, f64); 5],
-}
-
-impl Exact {
-    fn of(numbers: &[i128]) -> Self {
-        let samples = numbers.len() as i128;
-        let sum = numbers.iter().sum::<i128>();
-        let deviations = || numbers.iter().map(|number| samples * number - sum);
-        let power = |power| {
-            let total: i128 = deviations().map(|deviation| deviation.pow(power)).sum();
-            let absolute: i128 = deviations().map(|deviation| deviation.abs().pow(power)).sum();
-            (total as f64, absolute as f64)
-        };
-        let largest = numbers.iter().map(|number| number.abs()).max().unwrap_or_default();
-        Self { samples, sum, largest, powers: [2, 3, 4, 5, 6].map(power) }
-    }
-
-    /// Whether the result is that of these integers times `unit`.
-    fn agrees(&self, unit: f64, result: &Value) -> bool {
-        let samples = self.samples as f64;
-        let moment = |power: usize| self.powers[power - 2].0 / samples.powi(power as i32 + 1);
-        let absolute = |power: usize| self.powers[power - 2].1 / samples.powi(power as i32 + 1);
-        let deviation = moment(2).sqrt();
-        let close = |name: &str, expected: f64, scale: f64| {
-            let computed = result.entry(name).and_then(Value::as_f64);
-            computed.is_some_and(|computed| (computed - expected).abs() <= 1e-12 * scale)
-        };
-        let mean = self.sum as f64 / samples * unit;
-        let magnitude = self.largest as f64 * unit;
-        let shape = |name: &str, power: usize| {
-            let scale = (absolute(power) / deviation.powi(power as i32)).max(1.0);
-            close(name, moment(power) / deviation.powi(power as i32), scale)
-        };
-        let shapes =
-            || shape("skewness", 3) && shape("kurtosis", 4) && shape("hyper_skewness", 5) && shape("hyper_flatness", 6);
-        close("samples", samples, 0.0)
-            && close("mean", mean, magnitude / samples)
-            && close("variance_mle", moment(2) * unit * unit, moment(2) * unit * unit)
-            && close("standard_deviation_mle", deviation * unit, deviation * unit)
-            && (moment(2) == 0.0 || shapes())
-    }
+/// Columns as clients write them.
+fn submitted(columns: &[Vec<f64>]) -> Vec<Value> {
+    columns.iter().map(|column| Value::List(column.iter().copied().map(Value::Float).collect())).collect()
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn statistics_of_numbers_of_any_class_are_those_of_exact_integers(columns in classes::columns()) {
+        let expected = oracle::univariate(&columns.concat());
+        for source in testing::SOURCES {
+            let result = computed::<StatisticsUnivariate>(&submitted(&columns), &by(source)).unwrap();
+            prop_assert_eq!(check(&result, &expected), Ok(()));
+        }
+    }
+
     /// Integers times a power of two, around a mean that may be 2^37 times the spread.
     #[test]
-    fn moments_are_those_of_exact_integers(
-        parties in prop::collection::vec(prop::collection::vec(-8000_i32..8000, 0..9), 1..4),
+    fn statistics_are_right_in_any_unit(
+        columns in prop::collection::vec(prop::collection::vec(-8000_i32..8000, 1..9), 2..=3),
         offset in prop::sample::select(vec![0_i64, 1, -77_777, 1 << 40, -(1 << 50)]),
         exponent in -900..900,
     ) {
-        let unit = ldexp(1.0, exponent);
-        let party = |numbers: Vec<i32>| numbers.into_iter().map(|number| offset + i64::from(number)).collect();
-        let mut integers: Vec<Vec<i64>> = parties.into_iter().map(party).collect();
-        integers.push(vec![offset]);
-        let floats = |party: &Vec<i64>| {
-            Value::Array(Array::from_f64(party.iter().map(|number| *number as f64 * unit).collect()).unwrap())
-        };
-        let result = computed::<StatisticsUnivariate>(&integers.iter().map(floats).collect::<Vec<_>>(), &dealer());
-        let result = result.unwrap();
-        let integers: Vec<i128> = integers.concat().into_iter().map(i128::from).collect();
-        let squares_in_range = (-500..500).contains(&exponent);
-        if squares_in_range {
-            prop_assert!(Exact::of(&integers).agrees(unit, &result));
-        } else {
-            let mean = integers.iter().sum::<i128>() as f64 / integers.len() as f64 * unit;
-            let off = result.entry("mean").and_then(Value::as_f64).unwrap() - mean;
-            prop_assert!(off.abs() <= 1e-12 * (mean.abs() + 8000.0 * unit));
+        let number = |number: i32| ldexp((offset + i64::from(number)) as f64, exponent);
+        let columns: Vec<Vec<f64>> = columns.into_iter().map(|column| column.into_iter().map(number).collect()).collect();
+        for source in testing::SOURCES {
+            let result = computed::<StatisticsUnivariate>(&submitted(&columns), &by(source)).unwrap();
+            prop_assert_eq!(check(&result, &oracle::univariate(&columns.concat())), Ok(()));
         }
     }
 
@@ -139,19 +95,25 @@ proptest! {
     }
 }
 
+/// However many parties hold the numbers, and whatever their comparisons are made of.
 #[test]
 fn recorded_vectors_are_met() {
     for case in cases("univariate") {
-        let result = computed::<StatisticsUnivariate>(&case.data, &dealer()).expect(&case.name);
-        vectors::check(&case.name, &result, &case.expected);
+        let result = computed::<StatisticsUnivariate>(&case.data, &by(Source::Dealer(0))).expect(&case.name);
+        assert_eq!(check(&result, &case.expected), Ok(()), "{}", case.name);
+        for (parties, source) in testing::ways() {
+            let data = among(parties, &case.data);
+            let again = computed::<StatisticsUnivariate>(&data, &by(source)).expect(&case.name);
+            assert_eq!(again, result, "{}, {parties} parties, {source:?}", case.name);
+        }
     }
 }
 
 #[test]
 fn three_million_numbers_about_a_large_mean() {
     let case = million();
-    let result = computed::<StatisticsUnivariate>(&case.data, &dealer()).expect(&case.name);
-    vectors::check(&case.name, &result, &case.expected);
+    let result = computed::<StatisticsUnivariate>(&case.data, &by(Source::Dealer(0))).expect(&case.name);
+    assert_eq!(check(&result, &case.expected), Ok(()));
 }
 
 #[test]
@@ -175,20 +137,19 @@ fn missing_numbers_are_left_out_and_counted() {
 
 #[test]
 fn no_numbers_at_all_are_an_error_at_every_party() {
-    let report = simulate::<StatisticsUnivariate>(
-        &DEALER,
-        vec![Column { numbers: Vec::new(), omitted: 0 }; 3],
-        1,
-        Faults::default(),
-    );
-    for outcome in report.unwrap().outcomes {
-        assert!(outcome.unwrap_err().to_string().contains("no party has any numbers"));
+    for (parties, preprocessing) in testing::ways() {
+        let params = Params { preprocessing, ..DEALER };
+        let nobody = vec![Column { numbers: Vec::new(), omitted: 0 }; parties];
+        for result in testing::results::<StatisticsUnivariate>(&params, nobody) {
+            assert!(result.unwrap_err().contains("no party has any numbers"));
+        }
     }
 }
 
 #[test]
 fn notes_say_why_something_is_null() {
-    let result = computed::<StatisticsUnivariate>(&[Value::Float(0.0), Value::List(vec![])], &dealer()).unwrap();
+    let result =
+        computed::<StatisticsUnivariate>(&[Value::Float(0.0), Value::List(vec![])], &by(Source::Dealer(0))).unwrap();
     for (name, expected) in [
         ("geometric_mean", NOT_POSITIVE),
         ("harmonic_mean", NOT_POSITIVE),
@@ -202,7 +163,7 @@ fn notes_say_why_something_is_null() {
         assert_eq!(result.entry("notes").and_then(|notes| notes.entry(name)), Some(&Value::from(expected)));
     }
     let large = Value::Array(Array::from_f64(vec![f64::MAX, f64::MAX]).unwrap());
-    let result = computed::<StatisticsUnivariate>(&[large.clone(), large], &dealer()).unwrap();
+    let result = computed::<StatisticsUnivariate>(&[large.clone(), large], &by(Source::Dealer(0))).unwrap();
     let Some(Value::Text(note)) = result.entry("notes").and_then(|notes| notes.entry("sum")) else { panic!() };
     assert!(note.contains("too large"));
     assert_eq!(result.entry("mean"), Some(&Value::Float(f64::MAX)));

@@ -22,6 +22,19 @@ use crate::sharing::additive::Additive;
 
 protocol_laws!(Open<u128>, docs: "../product.rs", parties: 2..=5);
 
+mod over_64_bits {
+    use super::*;
+
+    protocol_laws!(Open<u64>, docs: "../product.rs", parties: 2..=5);
+}
+
+/// What regressions multiply in.
+mod over_256_bits {
+    use super::*;
+
+    protocol_laws!(Open<U256>, docs: "../product.rs", parties: 2..=5);
+}
+
 /// Multiplies and opens the product: the test's own protocol.
 struct Open<R>(PhantomData<R>);
 
