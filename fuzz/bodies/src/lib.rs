@@ -6,6 +6,8 @@
 
 mod bus;
 mod envelope;
+mod federation;
+mod functions;
 mod hello;
 mod network;
 mod ot;
@@ -18,6 +20,7 @@ mod value;
 
 pub use bus::bus;
 pub use envelope::envelope;
+pub use functions::functions;
 pub use hello::hello;
 pub use ot::ot;
 pub use request::{request, submission};
@@ -49,4 +52,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ot", body: ot },
     Target { name: "key", body: key },
     Target { name: "union", body: union },
+    Target { name: "functions", body: functions },
 ];
