@@ -11,7 +11,7 @@ use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use fsc_core::envelope::{Content, Envelope};
 use fsc_core::protocol::{Prepared, Submission};
-use fsc_core::session::Deadlines;
+use fsc_core::session::{Deadlines, RunError};
 use fsc_core::sim;
 use fsc_core::value::{Limits, Value, json};
 
@@ -230,6 +230,9 @@ impl World {
     fn check(&self) {
         // Those who wait for the hostile party give up at the same time, and the others hear of it.
         assert!(self.federation.took() <= Deadlines::default().silence, "the others wait one for another");
+        // It is answered as if it had sent what it did not: to its code, the others are those that deviate.
+        let broken = matches!(self.federation.outcome(self.hostile), Some(Err(RunError::Broken(_))));
+        assert!(self.lies || !broken, "it trips over answers to what it never said");
         for place in self.honest() {
             self.federation.check(place);
             if let Some(Err(error)) = self.federation.outcome(place) {
@@ -305,8 +308,6 @@ fn without_alarm<T>(action: impl FnOnce() -> T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use fsc_core::session::RunError;
-
     use super::*;
 
     fn ended(data: &[u8]) -> World {
