@@ -435,6 +435,15 @@ impl Room {
         places
     }
 
+    /// The messages of one party that the protocol waits for.
+    #[cfg(feature = "sim")]
+    pub(crate) fn awaits(&self, from: usize) -> Vec<(Channel, u32)> {
+        let keys = self.waiting.keys().filter(|key| key.from == from);
+        let mut awaited: Vec<_> = keys.map(|key| (key.channel, key.sequence)).collect();
+        awaited.sort_unstable();
+        awaited
+    }
+
     fn take(&mut self, key: &Key) -> Option<Bytes> {
         let payload = self.inbox.remove(key)?;
         self.inbox_bytes -= payload.len();

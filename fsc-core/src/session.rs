@@ -32,6 +32,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::clock::{BoxFuture, Time};
+#[cfg(feature = "sim")]
+use crate::envelope::Channel;
 use crate::envelope::{Content, Envelope, Mail, Mark, Route, RunId, Tag, Topic};
 use crate::joining::{BadHello, Hello, Joined, Keys, MOST_PARTIES, PairSecret, Spec, printable, stop_key};
 use crate::keepsake::{Keepsake, KeepsakeId};
@@ -422,6 +424,26 @@ impl Session {
     #[cfg(feature = "sim")]
     pub(crate) fn reseed(&mut self, seed: [u8; 32]) {
         self.seed = Zeroizing::new(seed);
+    }
+
+    /// Which messages of another party the protocol waits for.
+    #[cfg(feature = "sim")]
+    pub fn awaits(&self, from: usize) -> Vec<(Channel, u32)> {
+        let State::Running(running) = &self.state else { return Vec::new() };
+        lock(&running.room).awaits(from)
+    }
+
+    /// A message of this party that says anything, with a genuine tag: what a party can send that does as it likes. Nothing
+    /// before all have joined.
+    #[cfg(feature = "sim")]
+    pub fn letter(&self, to: usize, channel: Channel, sequence: u32, payload: Bytes) -> Option<Envelope> {
+        let hellos: Vec<&Hello> = self.hellos.iter().map(Option::as_ref).collect::<Option<_>>()?;
+        let joined = Joined::new(self.topic, hellos.iter().copied());
+        let key = joined.pair_key(&*self.keys.agree(hellos[to].key)?, "mail", self.me, to);
+        let route = self.route(to, hellos[self.me].pair_mark(hellos[to]));
+        let mut mail = Mail { run: joined.run(), channel, sequence, payload, tag: Tag::default() };
+        mail.tag = mail_tag(&key, &route, &mail, &digest(&mail.payload));
+        Some(Envelope { route, content: Content::Mail(mail) })
     }
 
     /// Takes in an envelope, or gives it back if it belongs to another session.

@@ -34,6 +34,9 @@ fn main() -> io::Result<()> {
     for (name, ops) in BUSES {
         write("bus", name, ops)?;
     }
+    for (name, deviations) in FUNCTIONS {
+        write("functions", name, deviations)?;
+    }
     let texts = ["flu".to_owned(), "a key of more than one block ".repeat(5)];
     let keys: Vec<Key> = texts.into_iter().map(Key::Text).chain([Key::Bool(true)]).collect();
     for (number, key) in keys.iter().enumerate() {
@@ -104,6 +107,44 @@ const BUSES: &[(&str, &[u8])] = &[
     ("chain", &[0, 1, 0, 9, 0, 7, 0, 0, 8, 0, 0, 10, 0, 0, 3, 0]),
     ("quota", &[0, 1, 3, 0, 0, 1, 3, 0, 0, 1, 3, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ("lease", &[0, 0, 0, 11, 1, 80, 0, 3, 0, 0, 11, 1, 80, 0, 11, 1, 140, 0, 3, 0]),
+];
+
+/// An example, the hostile party's place, whether the nodes have met; what it announces, what becomes of its messages, and what it
+/// sends else, as `World` in `functions.rs` reads it.
+const FUNCTIONS: &[(&str, &[u8])] = &[
+    ("sum_at_the_edge", &[0, 2, 0, 0, 3, 1, 1, 127]),
+    ("omitted_beyond", &[0, 1, 0, 0, 3, 2, 0, 70]),
+    ("share_cut", &[0, 2, 0, 0, 4, 8, 0]),
+    ("circuit_cut", &[1, 0, 0, 0, 0, 0, 4, 100, 0]),
+    ("part_of_a_product_cut", &[19, 1, 0, 0, 4, 100, 0]),
+    ("garbled", &[1, 0, 0, 0, 0, 0, 2, 5, 0, 7, 0xff]),
+    ("choices_cut", &[1, 1, 0, 0, 0, 0, 4, 9, 0]),
+    ("gmw", &[2, 2, 0, 0, 0, 3, 2, 0, 0, 1, 0x55]),
+    ("triples_padded", &[2, 0, 0, 0, 0, 1, 5, 3, 1, 2, 3, 4, 5, 6, 7, 8]),
+    ("dealt", &[3, 2, 0, 0, 0, 1, 6, 1, 2, 3, 4, 5, 6, 7, 8]),
+    ("samples_for_any_rank", &[6, 1, 0, 0, 3, 0, 0, 31]),
+    ("search", &[5, 1, 0, 0, 0, 60, 2, 0, 0, 1, 0xff]),
+    ("silence", &[7, 1, 0, 0, 1]),
+    ("strangers", &[7, 0, 0xff, 0]),
+    ("no_stranger_is_this", &[7, 1, 0xff, 0, 6, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+    ("sums_of_powers", &[8, 1, 0, 0, 0, 3, 3, 0, 1, 120]),
+    ("many_samples", &[9, 2, 0, 0, 0, 40, 3, 0, 0, 35]),
+    ("exponents", &[10, 0, 0, 0, 0, 0, 2, 0, 0, 1, 0x80]),
+    ("large_table", &[12, 1, 0, 2, 2, 11, 1, 0]),
+    ("too_large_a_table", &[12, 0, 0, 2, 2, 18, 1, 0]),
+    ("no_number_of_blocks", b"\x11\x01\0\x03\x05[1,2]"),
+    ("cells", &[13, 0, 0, 0, 3, 7, 8, 64]),
+    ("counts_beyond", &[14, 1, 0, 0, 3, 0, 1, 63]),
+    ("suppressed", &[16, 2, 0, 0, 0, 9, 2, 0, 0, 0, 1]),
+    ("matrix_of_little", &[19, 1, 0, 2, 0, 1, 0xcf, 0xfb, 0]),
+    ("wide_matrix", &[19, 1, 0, 2, 1, 2, 0, 0, 0, 0x60, 0x0b, 7, 7, 7, 7, 7, 7, 7, 7, 32, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+    ("a_matrix_more", b"\x14\x01\0\x03\x23{\"rows\":2,\"columns\":1,\"exponent\":0}"),
+    ("uncountable_columns", &[22, 0, 0, 2, 2, 64, 0, 0, 0]),
+    ("long_dependent_variable", &[22, 1, 0, 2, 0, 1, 0x98, 0x08, 0]),
+    ("no_coefficient", &[22, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f]),
+    ("no_square", &[22, 1, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f]),
+    ("masked_openings", &[24, 1, 0, 0, 0, 30, 3, 0, 1, 127]),
+    ("masked_openings_of_three", &[25, 0, 0, 0, 0, 90, 3, 1, 2, 127]),
 ];
 
 fn run(faults: Faults) -> Report {

@@ -6,23 +6,28 @@
 
 mod bus;
 mod envelope;
+mod federation;
+mod functions;
 mod hello;
 mod network;
 mod ot;
 mod request;
 mod runs;
 mod session;
+mod submission;
 mod surroundings;
 mod tables;
 mod value;
 
 pub use bus::bus;
 pub use envelope::envelope;
+pub use functions::functions;
 pub use hello::hello;
 pub use ot::ot;
-pub use request::{request, submission};
+pub use request::request;
 pub use runs::runs;
 pub use session::session;
+pub use submission::submission;
 pub use tables::{key, union};
 pub use value::{value_cbor, value_json};
 
@@ -49,4 +54,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ot", body: ot },
     Target { name: "key", body: key },
     Target { name: "union", body: union },
+    Target { name: "functions", body: functions },
 ];

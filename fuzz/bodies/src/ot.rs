@@ -2,37 +2,42 @@
 //!
 //! Its tags are genuine, so only the protocol's own checks stand between these bytes and the honest parties.
 
-use std::sync::{Arc, LazyLock};
+use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
-use fsc_core::joining::Keys;
 use fsc_core::laws::ChaCha20Rng;
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
 use fsc_core::protocol::{Announced, Cost, Protocol, ProtocolError, Security, Submission};
 use fsc_core::secret::Secret;
-use fsc_core::sim::{self, Faults, simulate_among};
+use fsc_core::sim::{Faults, simulate_among};
+use fsc_protocols::algebra::ring::{Ring, U256};
+use fsc_protocols::ot::Pairs;
 use fsc_protocols::ot::base::{self, COUNT, Context};
 use fsc_protocols::ot::product::{Factor, Product, product};
 use fsc_protocols::ot::softspoken::{self, CORRECTION, SenderSeeds};
-use fsc_protocols::ot::{self, Pairs};
 use fsc_protocols::preprocessing::{Oblivious, Preprocessing};
 use rand::SeedableRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+use crate::federation::acquainted;
 
 const MOST_MESSAGES: usize = 6;
 
 /// Any bytes in place of a message make keys, strings, triples and shares, or an error that says whose they were.
 pub fn ot(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let Ok(decoder) = input.int_in_range(0..=4_u8) else { return };
+    let Ok(decoder) = input.int_in_range(0..=6_u8) else { return };
     match decoder {
         0 => base_ots(input.take_rest()),
         1 => correction(input.take_rest()),
         2 => extension(&mut input),
-        _ => drop(hostile(&mut input)),
+        3 | 4 => drop(hostile::<u128>(&mut input)),
+        5 => drop(hostile::<u64>(&mut input)),
+        _ => drop(hostile::<U256>(&mut input)),
     }
 }
 
@@ -74,23 +79,16 @@ fn extension(input: &mut Unstructured<'_>) {
     assert!(strings.is_err() || strings.is_ok_and(|strings| strings.len() == length));
 }
 
-/// Nodes that have met.
-static ACQUAINTED: LazyLock<Vec<Arc<Keys>>> = LazyLock::new(|| {
-    let keys = sim::keys(3, 1);
-    ot::acquaint(&keys);
-    keys
-});
-
-/// Two or three parties, of which the last one sends what the input says.
-fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
+/// Two or three parties, of which the last one sends what the input says; products are in that ring.
+fn hostile<R: Ring>(input: &mut Unstructured<'_>) -> Result<()> {
     let parties = input.int_in_range(2..=3_usize)?;
     let work = Work::read(input)?;
-    let messages = (0..input.int_in_range(0..=MOST_MESSAGES)?).map(|_| message(input, work, parties));
+    let messages = (0..input.int_in_range(0..=MOST_MESSAGES)?).map(|_| message::<R>(input, work, parties));
     let messages = messages.collect::<Result<Vec<Bytes>>>()?;
-    let keys = &ACQUAINTED[..parties];
+    let keys = acquainted(parties);
     let mut inputs = vec![None; parties];
     inputs[parties - 1] = Some(messages);
-    let report = simulate_among::<Hostile>(&work, inputs, keys, 1, Faults::default()).expect("work is admitted");
+    let report = simulate_among::<Hostile<R>>(&work, inputs, keys, 1, Faults::default()).expect("work is admitted");
     for (place, outcome) in report.outcomes.iter().enumerate().take(parties - 1) {
         if let Err(error) = outcome {
             assert!(!error.culprits().contains(&place), "a party blames itself: {error}");
@@ -101,14 +99,14 @@ fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// A message of a length that one of the protocol's may have, or about.
-fn message(input: &mut Unstructured<'_>, work: Work, parties: usize) -> Result<Bytes> {
+fn message<R: Ring>(input: &mut Unstructured<'_>, work: Work, parties: usize) -> Result<Bytes> {
     let lengths: Vec<usize> = match work {
         Work::Triples(length, width) => {
             vec![softspoken::message_length(length), width * length.div_ceil(8)]
         }
         Work::Product(..) => {
             let product = work.product(parties).expect("it is one");
-            vec![product.cost::<u128>(product.left).bytes as usize, product.cost::<u128>(product.right).bytes as usize]
+            vec![product.cost::<R>(product.left).bytes as usize, product.cost::<R>(product.right).bytes as usize]
         }
     };
     let length = *input.choose(&lengths)?;
@@ -144,9 +142,9 @@ impl Work {
 }
 
 /// That work, by parties that do as they should, and one that sends these messages to all others.
-struct Hostile;
+struct Hostile<R>(PhantomData<R>);
 
-impl Protocol for Hostile {
+impl<R: Ring> Protocol for Hostile<R> {
     const NAME: &'static str = "Hostile";
     const VERSION: u16 = 1;
     const SECURITY: Security = Oblivious::SECURITY;
@@ -163,7 +161,7 @@ impl Protocol for Hostile {
     }
 
     async fn run(party: &mut Party, work: Work, input: Secret<Self::Input>) -> std::result::Result<(), ProtocolError> {
-        let Some(messages) = input.into_inner() else { return honest(party, work).await };
+        let Some(messages) = input.into_inner() else { return honest::<R>(party, work).await };
         for other in party.others() {
             for message in &messages {
                 party.send(other, message.clone());
@@ -173,7 +171,7 @@ impl Protocol for Hostile {
     }
 }
 
-async fn honest(party: &mut Party, work: Work) -> std::result::Result<(), ProtocolError> {
+async fn honest<R: Ring>(party: &mut Party, work: Work) -> std::result::Result<(), ProtocolError> {
     let mut oblivious = Oblivious::connect(party).await?;
     match (work, work.product(party.parties())) {
         (Work::Triples(length, width), _) => {
@@ -181,9 +179,9 @@ async fn honest(party: &mut Party, work: Work) -> std::result::Result<(), Protoc
             assert_eq!((triples.len(), triples.b.len(), triples.c.len()), (length, width, width));
         }
         (Work::Product(..), Some(shape)) => {
-            let mine: Factor<u128> = match party.me() {
+            let mine: Factor<R> = match party.me() {
                 me if me == shape.left => Factor::Left(vec![1; shape.rows * shape.inner]),
-                me if me == shape.right => Factor::Right(vec![1; shape.inner * shape.columns]),
+                me if me == shape.right => Factor::Right(vec![R::ONE; shape.inner * shape.columns]),
                 _ => Factor::Neither,
             };
             let pairs: &mut Pairs = oblivious.pairs();

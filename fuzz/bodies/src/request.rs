@@ -1,9 +1,7 @@
-//! Requests: what the bodies of the client contract stand for, and what a protocol makes of a client's data.
+//! Requests: what the bodies of the client contract stand for.
 
 use fsc_core::bus::codec;
-use fsc_core::protocol::{Announced, Protocol, Submission};
 use fsc_core::value::{Limits, ParseError, Value, cbor, json};
-use fsc_protocols::sum::SecureSum;
 
 const LIMITS: Limits = Limits { depth: 64, nodes: 4096 };
 
@@ -28,22 +26,6 @@ pub fn request(data: &[u8]) {
         let again = format.carry(&codec::failure_to_value(&failure));
         assert_eq!(codec::failure(again), Ok(failure));
     }
-}
-
-/// What a client submits to `SecureSum` is refused or becomes an input of the shape that the parameters state. JSON, as
-/// `{"data": …, "parameters": …, "parties": …}`.
-pub fn submission(data: &[u8]) {
-    let Ok(body) = json::parse(data, &LIMITS) else { return };
-    let entry = |name| body.entry(name).cloned().unwrap_or_default();
-    // A node admits submissions for 2 to 64 parties only.
-    let parties = entry("parties").as_usize().unwrap_or(2).clamp(2, 64);
-    let submission = Submission { data: entry("data"), parameters: entry("parameters"), parties, me: 0 };
-    let Ok((params, input)) = SecureSum::admit(submission) else { return };
-    assert_eq!(input.len(), params.elements());
-    assert_eq!(
-        SecureSum::cost(&params, &Announced::new(0, vec![Value::Null; parties])).bytes,
-        (parties as u64 - 1) * 16 * input.len() as u64
-    );
 }
 
 #[derive(Clone, Copy)]
