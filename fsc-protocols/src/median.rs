@@ -42,7 +42,7 @@ use serde::Serialize;
 
 use crate::circuit::Size;
 use crate::data::{Column, Missing};
-use crate::order::{Options, to_float, to_integer};
+use crate::order::{self, Options, to_float, to_integer};
 use crate::search::{Search, count_up_to};
 use crate::sharing::masks;
 use crate::sum::Kind;
@@ -60,7 +60,7 @@ pub struct Median {
     /// Their mean.
     pub median: Value,
     /// How many were left out, where that was asked for.
-    pub omitted: Option<Value>,
+    pub omitted: Option<u64>,
 }
 
 impl Protocol for SecureMedian {
@@ -76,7 +76,11 @@ impl Protocol for SecureMedian {
             "everything, to a dealer that the parameters name",
         ],
         paper: "Aggarwal, Mishra, Pinkas, Secure computation of the median (and other elements of specified ranks), \
-                Journal of Cryptology 2010",
+                Journal of Cryptology 23, 2010: Find-Ranked-Element-MultiParty; signs of sums: Damgård et al., \
+                Unconditionally secure constant-rounds multi-party computation, TCC 2006, section 6, on Goldreich, Micali, \
+                Wigderson, How to play any mental game, STOC 1987 (Goldreich, Foundations of cryptography II, 2004, section \
+                7.5.2); for two parties: Yao, How to generate and exchange secrets, FOCS 1986, with half gates: Zahur, \
+                Rosulek, Evans, Two halves make a whole, Eurocrypt 2015, figure 2",
     };
 
     type Params = Options;
@@ -97,7 +101,11 @@ impl Protocol for SecureMedian {
 
     fn present(output: Median) -> Result<Value, ConvertError> {
         let middle = [("lower", output.lower), ("upper", output.upper), ("median", output.median)];
-        Ok(Value::map(middle.into_iter().chain(output.omitted.map(|omitted| ("omitted", omitted)))))
+        Ok(Value::map(middle.into_iter().chain(output.omitted.map(|omitted| ("omitted", omitted.into())))))
+    }
+
+    fn setup(params: &Options) -> Setup {
+        params.preprocessing.setup()
     }
 
     async fn run(party: &mut Party, params: Options, input: Secret<Column<u64>>) -> Result<Median, ProtocolError> {
@@ -106,7 +114,8 @@ impl Protocol for SecureMedian {
         let omitted = match params.missing {
             Missing::Omit => {
                 let share = masks::share_of_sum(party, Secret::new(vec![u128::from(omitted)]));
-                party.open(share).await?.into_iter().next().map(Value::from)
+                let opened = party.open(share).await?.into_iter().next().unwrap_or_default();
+                Some(order::count(opened, party.parties())?)
             }
             Missing::Error => None,
         };

@@ -48,7 +48,7 @@ use crate::algebra::bits::Bits;
 use crate::circuit::garbled::{self, Circuit, Garbled};
 use crate::circuit::{Gmw, Size, compare};
 use crate::data::{Column, Missing};
-use crate::order::{MOST, Options};
+use crate::order::{self, MOST, Options};
 use crate::preprocessing::Source;
 use crate::sharing::masks;
 
@@ -94,8 +94,9 @@ impl Protocol for MinimumMaximum {
             "what follows from the result: for two parties, whose the extremes are and how many samples the other has",
             "everything, to a dealer that the parameters name",
         ],
-        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987; for two parties: Yao, How to \
-                generate and exchange secrets, FOCS 1986",
+        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987 (Goldreich, Foundations of \
+                cryptography II, 2004, section 7.5.2); for two parties: Yao, How to generate and exchange secrets, FOCS \
+                1986, with half gates: Zahur, Rosulek, Evans, Two halves make a whole, Eurocrypt 2015, figure 2",
     };
 
     type Params = Options;
@@ -122,13 +123,18 @@ impl Protocol for MinimumMaximum {
         Ok(Value::map(entries.into_iter().chain(omitted)))
     }
 
+    fn setup(params: &Options) -> Setup {
+        params.preprocessing.setup()
+    }
+
     async fn run(party: &mut Party, params: Options, input: Secret<Own>) -> Result<Extremes, ProtocolError> {
         let counted = input.expose();
         let mut mine = vec![u128::from(counted.samples), u128::from(counted.omitted)];
         mine.truncate(counts(params));
         let share = masks::share_of_sum(party, Secret::new(mine));
         let opened = party.open(share).await?;
-        let mut totals = opened.into_iter().map(|total| u64::try_from(total).unwrap_or(u64::MAX));
+        let totals = opened.into_iter().map(|total| order::count(total, party.parties()));
+        let mut totals = totals.collect::<Result<Vec<_>, _>>()?.into_iter();
 
         let pooled = extremes(party, params.preprocessing, &[input.expose().extremes]).await?;
         let [Some((least, greatest))] = pooled[..] else { return Err(NOTHING) };

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::circuit::sign::Signs;
 use crate::data::Missing;
+use crate::moments::results::Results;
 use crate::preprocessing::Source;
 use crate::sharing::masks;
 use crate::union::{self, Capacity, Counts, union};
@@ -100,7 +101,7 @@ pub(crate) fn admit<C: Category>(submission: Submission) -> Result<(Params<C::Bo
     let params = options.params::<C>(submission.parties)?;
     let cells = params.categories.as_ref().map(|book| C::cells(book).into_iter().collect::<BTreeSet<_>>());
     let records = Records::read(submission.data, params.missing, cells.as_ref())?;
-    if records.counts.values().sum::<u64>() > (1 << RECORDS) / submission.parties as u64 {
+    if records.counts.values().sum::<u64>() + records.omitted > (1 << RECORDS) / submission.parties as u64 {
         return Err(wrong("there are too many records"));
     }
     if cells.is_none() {
@@ -142,10 +143,11 @@ pub(crate) async fn tally<C: Category>(
     params: &Params<C::Book>,
     records: Secret<Records<C>>,
 ) -> Result<Tally<C>, ProtocolError> {
-    match &params.categories {
+    let tally = match &params.categories {
         Some(book) => of_known(party, params, C::cells(book), &records).await,
         None => of_unknown(party, params, &records).await,
-    }
+    };
+    tally?.checked()
 }
 
 /// One sum over the code book, of the cells that are to be shown.
@@ -283,6 +285,15 @@ impl<C: Category> Records<C> {
 }
 
 impl<C: Category> Tally<C> {
+    /// This, if all parties together may have so many records. Whoever adds what nobody can have gets an error, and so do all.
+    fn checked(self) -> Result<Self, ProtocolError> {
+        let counts = self.cells.iter().filter_map(|(_, count)| *count).chain(self.omitted);
+        if counts.map(u128::from).sum::<u128>() > 1 << RECORDS {
+            return Err(ProtocolError::NoResult { why: "there are more records than all parties together may have" });
+        }
+        Ok(self)
+    }
+
     /// The sum of the counts that are shown.
     pub fn samples(&self) -> u64 {
         self.cells.iter().filter_map(|(_, count)| *count).sum()
@@ -296,18 +307,22 @@ impl<C: Category> Tally<C> {
         highest.map(|(category, _)| category)
     }
 
-    /// The entries that the results of all functions have; `to_value` writes a category.
-    pub(crate) fn entries(&self, to_value: fn(&C) -> Value) -> BTreeMap<String, Value> {
+    /// The results that all functions have; `to_value` writes a category.
+    pub(crate) fn results(&self, to_value: fn(&C) -> Value) -> Results {
+        let mut results = Results::default();
         let cell = |(category, count): &(C, Option<u64>)| Value::List(vec![to_value(category), written(*count)]);
-        let suppressed = self.cells.iter().filter(|(_, count)| count.is_none()).count();
-        let entries = [
-            ("cells", Some(Value::List(self.cells.iter().map(cell).collect()))),
-            ("mode", Some(self.mode().map_or(Value::Null, to_value))),
-            ("samples", Some(written(Some(self.samples())))),
-            ("omitted", self.omitted.map(Value::from)),
-            ("suppressed", (suppressed > 0).then(|| suppressed.into())),
-        ];
-        entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        let suppressed = self.cells.iter().filter(|(_, count)| count.is_none()).count() as u64;
+        results.insert("cells", Value::List(self.cells.iter().map(cell).collect()));
+        let mode = match self.mode() {
+            Some(category) => to_value(category),
+            None if suppressed > 0 => results.note("mode", "no count above zero is shown"),
+            None => results.note("mode", "there are no records"),
+        };
+        results.insert("mode", mode);
+        results.insert("samples", written(Some(self.samples())));
+        results.count("omitted", self.omitted);
+        results.count("suppressed", Some(suppressed).filter(|suppressed| *suppressed > 0));
+        results
     }
 }
 

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use fsc_core::joining::Keys;
 use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
-use fsc_core::sim::{Faults, simulate};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;

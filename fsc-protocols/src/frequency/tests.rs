@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fsc_core::envelope::Content;
 use fsc_core::joining::Keys;
 use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
@@ -199,6 +200,7 @@ fn recorded_results_are_met() {
         let result = result(&data, parameters);
         assert_eq!(json_of(result.entry("histogram").unwrap()), r#"{"a":47.0,"b":50.0,"c":49.0,"d":54.0}"#);
         assert_eq!(result.entry("mode"), Some(&"d".into()));
+        assert_eq!(result.entry("notes"), None);
     }
 }
 
@@ -208,6 +210,7 @@ fn keys_are_kept_apart_by_type() {
     let cells = r#"[[true,1.0],[1,2.0],[2.5,1.0],["1",1.0],["true",1.0]]"#;
     assert_eq!(json_of(result.entry("cells").unwrap()), cells);
     assert_eq!(result.entry("histogram"), None, "1 and \"1\" are the same text");
+    assert!(json_of(result.entry("notes").unwrap()).contains("are the same text"));
     assert_eq!(result.entry("mode"), Some(&Value::Int(1)));
 }
 
@@ -223,6 +226,7 @@ fn nothing_is_counted_where_nobody_has_records() {
         let result = result(&["[]", "[]", "[]"], parameters);
         assert_eq!(json_of(result.entry("cells").unwrap()), cells);
         assert_eq!((result.entry("mode"), result.entry("samples")), (Some(&Value::Null), Some(&Value::Float(0.0))));
+        assert_eq!(json_of(result.entry("notes").unwrap()), r#"{"mode":"there are no records"}"#);
     }
     assert_eq!(json_of(result(&["[]", "[3]"], "null").entry("histogram").unwrap()), r#"{"3":1.0}"#);
 }
@@ -282,6 +286,24 @@ fn more_keys_than_the_bound_are_an_error_everywhere() {
     let report = simulate::<StatisticsFrequency>(&params, vec![of(0), of(60), of(120)], 1, Faults::default()).unwrap();
     assert!(report.outcomes.iter().all(Result::is_err));
     assert!(admit(&json_of(&Value::List((0..65).map(Value::from).collect())), r#"{"maximum_distinct": 64}"#).is_err());
+}
+
+/// A party that does not do as it should adds what nobody can have: an error, as that is no count, and none of too many keys.
+#[test]
+fn more_records_than_there_can_be_are_an_error_everywhere() {
+    let of = |text: &str, count: u64| Records { counts: [(Key::Text(text.to_owned()), count)].into(), omitted: 0 };
+    let omitted = Records { counts: BTreeMap::new(), omitted: u64::MAX };
+    let (most, one, two) = (of("a", u64::MAX), of("a", 1), of("b", 1 << 39));
+    for inputs in [[most.clone(), one], [most.clone(), two.clone()], [two, of("a", 1 << 40)], [most, omitted]] {
+        for params in [Params::new(None), Params::new(Some(["a", "b"].map(|key| Key::Text(key.to_owned())).to_vec()))] {
+            let params = Params { missing: Missing::Omit, ..params };
+            let report = simulate::<StatisticsFrequency>(&params, inputs.to_vec(), 1, Faults::default()).unwrap();
+            for outcome in report.outcomes {
+                let error = outcome.expect_err("no result").to_string();
+                assert!(error.contains("more records than") || error.contains("out of range"), "{error}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -497,8 +519,14 @@ where
     let report = simulate::<P>(params, inputs, 5, Faults::default()).expect("examples are admitted");
     assert!(report.outcomes.iter().all(Result::is_ok));
     let capacity = Capacity::of(8).expect("few");
+    let mail = report.transcript.iter().find_map(|sent| match &sent.envelope.content {
+        Content::Mail(mail) => Some(mail.run),
+        _ => None,
+    });
+    let run = mail.expect("the run's id is on all mail");
     [0, 1].iter().flat_map(|honest| report.payloads(*honest, 2)).any(|payload| {
-        payload.windows(CANARY.len()).any(|bytes| bytes == CANARY.as_bytes()) || decode(&payload, capacity).is_some()
+        payload.windows(CANARY.len()).any(|bytes| bytes == CANARY.as_bytes())
+            || decode(&payload, capacity, run).is_some()
     })
 }
 

@@ -37,7 +37,7 @@ impl Hash {
     /// Hashes the strings of consecutive OTs, of which the first has the number `first`, to block `block` of each.
     pub fn strings(&self, first: u64, block: u64, strings: &mut [u128]) {
         for (strings, first) in strings.chunks_mut(STEP).zip((first..).step_by(STEP)) {
-            self.tweaked(strings, |inner| self.add_tweaks(inner, first, block));
+            self.tweaked(strings, |inner| add_tweaks(inner, first, block));
         }
     }
 
@@ -47,7 +47,7 @@ impl Hash {
         let products = labels.len() / (2 * versions);
         self.tweaked(labels, |inner| {
             for (index, inner) in inner.chunks_mut(products.max(1)).enumerate() {
-                self.add_tweaks(inner, first, u64::from(index >= versions));
+                add_tweaks(inner, first, u64::from(index >= versions));
             }
         });
     }
@@ -57,18 +57,11 @@ impl Hash {
         encrypt(&self.permutation, strings);
         let mut inner = strings.to_vec();
         tweak(&mut inner);
+        #[cfg(test)]
+        inner.iter().zip(&*strings).for_each(|(inner, string)| uses::note([self.key, inner ^ string, *string]));
         encrypt(&self.permutation, &mut inner);
         for (string, inner) in strings.iter_mut().zip(&inner) {
             *string ^= *inner;
-        }
-    }
-
-    /// Adds the tweaks of consecutive OTs' blocks with that number.
-    fn add_tweaks(&self, strings: &mut [u128], first: u64, block: u64) {
-        for (string, ot) in strings.iter_mut().zip(first..) {
-            #[cfg(test)]
-            uses::note([self.key, tweak(ot, block), *string]);
-            *string ^= tweak(ot, block);
         }
     }
 
@@ -97,6 +90,13 @@ impl Hash {
             }
             rest = others;
         }
+    }
+}
+
+/// Adds the tweaks of consecutive OTs' blocks with that number.
+fn add_tweaks(strings: &mut [u128], first: u64, block: u64) {
+    for (string, ot) in strings.iter_mut().zip(first..) {
+        *string ^= tweak(ot, block);
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::{fs, io};
 
 use fsc_core::envelope::Content;
+use fsc_core::joining::{Hello, Spec};
 use fsc_core::sim::{Faults, Report, simulate};
+use fsc_core::value::Value;
 use fsc_protocols::frequency::StatisticsFrequency;
 use fsc_protocols::key::Key;
 use fsc_protocols::sum::{self, SecureSum};
@@ -25,6 +27,10 @@ fn main() -> io::Result<()> {
             }
         }
     }
+    for (name, announced) in announcements() {
+        let spec = Spec { function: name.to_owned(), version: 1, params: Value::Null, parties: Vec::new() };
+        write("hello", name, &Hello::new([1; 32], [2; 32], spec, announced, Vec::new()).encoded)?;
+    }
     for (name, ops) in SESSIONS {
         write("session", name, ops)?;
     }
@@ -38,7 +44,8 @@ fn main() -> io::Result<()> {
         write("functions", name, deviations)?;
     }
     let texts = ["flu".to_owned(), "a key of more than one block ".repeat(5)];
-    let keys: Vec<Key> = texts.into_iter().map(Key::Text).chain([Key::Bool(true)]).collect();
+    let number = Key::of(&Value::from(-(1_i128 << 100) + 1)).expect("numbers are keys");
+    let keys: Vec<Key> = texts.into_iter().map(Key::Text).chain([Key::Bool(true), number]).collect();
     for (number, key) in keys.iter().enumerate() {
         write("key", &format!("key_{number}"), &key.encode())?;
         write("key", &format!("pair_{number}"), &Category::encode(&(key.clone(), keys[0].clone())))?;
@@ -46,7 +53,22 @@ fn main() -> io::Result<()> {
     write("union", "opened", &opened_table(&keys))
 }
 
-/// The sum of two parties' tables, which both have the keys.
+/// Shapes that are too large, and as large as they may be.
+fn announcements() -> [(&'static str, Value); 6] {
+    let shape = |rows: u64, columns: u64, exponent: Value| {
+        Value::map([("rows", rows.into()), ("columns", columns.into()), ("exponent", exponent)])
+    };
+    [
+        ("too_many_columns", shape(3, u64::MAX, Value::Null)),
+        ("columns_without_rows", shape(0, u64::MAX, Value::Null)),
+        ("far_too_long", shape(3, 0, i32::MIN.into())),
+        ("the_largest_matrix", shape(1, 1 << 24, 0.into())),
+        ("the_most_rows", shape(1 << 24, 0, 1.into())),
+        ("too_many_keys", u64::MAX.into()),
+    ]
+}
+
+/// The id of a run, and the sum of two parties' tables in it, which both have the keys.
 fn opened_table(keys: &[Key]) -> Vec<u8> {
     let records = Records { counts: keys.iter().map(|key| (key.clone(), 2)).collect(), omitted: 0 };
     let params = Params { maximum_distinct: Some(8), ..Params::new(None) };
@@ -58,7 +80,12 @@ fn opened_table(keys: &[Key]) -> Vec<u8> {
     };
     // The last word of a cell is a count, the others are field elements.
     let sum = |(index, (a, b)): (usize, (u128, u128))| if index % 8 == 7 { a.wrapping_add(b) } else { a ^ b };
-    words(0).into_iter().zip(words(1)).enumerate().map(sum).flat_map(u128::to_le_bytes).collect()
+    let run = report.transcript.iter().find_map(|sent| match &sent.envelope.content {
+        Content::Mail(mail) => Some(mail.run.0),
+        _ => None,
+    });
+    let cells = words(0).into_iter().zip(words(1)).enumerate().map(sum).flat_map(u128::to_le_bytes);
+    run.expect("mail has the run's id").into_iter().chain(cells).collect()
 }
 
 /// Parties less two, elements, unity; then operations as `Op::read` in `session.rs` has them.

@@ -161,13 +161,13 @@ impl World {
         Ok(())
     }
 
-    /// What the hostile party sends in place of what it had to say; that it gives up is not for others to know.
+    /// What the hostile party sends in place of what it had to say; that it gets on, or gives up, is not for others to know.
     fn changed(&mut self, input: &mut Unstructured<'_>, envelope: Envelope) -> Result<Option<Envelope>> {
         let to = usize::from(envelope.route.to);
         let mail = match envelope.content {
             Content::Mail(mail) => mail,
             Content::Hello(_) => return Ok(Some(envelope)),
-            Content::Stop { .. } => return Ok(None),
+            Content::Beat { .. } | Content::Stop { .. } => return Ok(None),
         };
         if let Some(left) = self.unchanged.checked_sub(1) {
             self.unchanged = left;

@@ -74,12 +74,7 @@ impl<R: Ring> Protocol for Several<R> {
         let elements: usize = products.iter().map(|product| product.rows * product.columns).sum();
         let opening = Cost { rounds: 1, messages: others, bytes: others * (R::WIDTH * elements) as u64 };
         let making = cost::<R>(params.source, all.me(), &products);
-        // By transfers, who asks has the shares of those that answered before it can send its own.
-        let has_the_last_share =
-            params.source == Source::Oblivious && products.iter().all(|product| product.left == all.me());
-        params.source.meeting_cost(all)
-            + then(params.source, all.me(), &products, making, opening)
-            + attendance(all.parties(), has_the_last_share)
+        params.source.meeting_cost(all) + then(params.source, all.me(), &products, making, opening)
     }
 
     fn present(output: Value) -> Result<Value, ConvertError> {
@@ -87,7 +82,7 @@ impl<R: Ring> Protocol for Several<R> {
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Self::Input>) -> Result<Value, ProtocolError> {
-        let (me, channel) = (party.me(), party.fork("attendance"));
+        let me = party.me();
         let factor = |product: &Product, mine: Vec<i128>| match me {
             me if me == product.left => Factor::Left(mine),
             me if me == product.right => Factor::Right(mine.into_iter().map(R::of).collect()),
@@ -95,14 +90,11 @@ impl<R: Ring> Protocol for Several<R> {
         };
         let tasks = params.products().into_iter().zip(input.into_inner());
         let tasks = tasks.map(|(product, mine)| (product, factor(&product, mine))).collect();
-        let work = async {
-            let shares = products(party, params.source, tasks).await?;
-            let nothing = |product: Product| vec![R::ZERO; product.rows * product.columns];
-            let shares = params.products().map(nothing).into_iter().zip(shares);
-            let share = shares.flat_map(|(nothing, share)| share.unwrap_or(nothing)).collect();
-            Ok(Value::Bytes(ring::encode(party.open(Additive::new(share)).await?)))
-        };
-        attended(channel, work).await
+        let shares = products(party, params.source, tasks).await?;
+        let nothing = |product: Product| vec![R::ZERO; product.rows * product.columns];
+        let shares = params.products().map(nothing).into_iter().zip(shares);
+        let share = shares.flat_map(|(nothing, share)| share.unwrap_or(nothing)).collect();
+        Ok(Value::Bytes(ring::encode(party.open(Additive::new(share)).await?)))
     }
 }
 
