@@ -77,9 +77,9 @@ use crate::algebra::double::{Double, exponent, power_of_two};
 use crate::data::{self, Missing, Pairs};
 use crate::minimum_maximum::{extremes, extremes_cost};
 use crate::moments::kernel::{FRACTION_BITS, fixed, products, range, sums};
-use crate::moments::results::{Results, only_if};
 use crate::moments::{self, NO_NUMBERS, Scale, check_sums, contradiction, cost_of_sums, open_sums};
 use crate::preprocessing::Source;
+use crate::results::{Results, only_if};
 pub use crate::univariate::Params;
 
 /// The protocol; see the module's documentation.

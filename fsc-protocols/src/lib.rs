@@ -43,6 +43,7 @@ pub mod ols;
 pub mod order;
 pub mod ot;
 pub mod preprocessing;
+mod results;
 pub mod search;
 pub mod services;
 pub mod sharing;

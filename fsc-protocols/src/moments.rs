@@ -1,4 +1,4 @@
-//! What the statistics of moments share: public scales, sums over all parties, and results that may be undefined.
+//! What the statistics of moments share: public scales, and sums over all parties.
 //!
 //! A column is divided by a power of two that all parties know, 2^a, so that its numbers are below 1; its sum, exact to
 //! 2^-91·2^a a number, gives the mean to 107 bits; and deviations from the mean are divided by 2^b again, the least power of
@@ -19,7 +19,6 @@ pub(crate) mod classes;
 pub(crate) mod kernel;
 #[cfg(test)]
 pub(crate) mod oracle;
-pub(crate) mod results;
 #[cfg(test)]
 pub(crate) mod vectors;
 

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::circuit::sign::Signs;
 use crate::data::Missing;
-use crate::moments::results::Results;
 use crate::preprocessing::Source;
+use crate::results::Results;
 use crate::sharing::masks;
 use crate::union::{self, Capacity, Counts, union};
 

@@ -81,10 +81,10 @@ use crate::circuit::garbled::{self, GARBLER};
 use crate::data::{self, Column, Missing};
 use crate::minimum_maximum::{extremes, extremes_cost};
 use crate::moments::kernel::{FRACTION_BITS, LOGARITHM_BITS, Lanes, logarithms, range, sums};
-use crate::moments::results::{Results, only_if};
 use crate::moments::{self, NO_NUMBERS, Scale, check_sums, contradiction, cost_of_sums, open_sums};
 use crate::order::{of_float, to_float};
 use crate::preprocessing::Source;
+use crate::results::{Results, only_if};
 
 /// The protocol; see the module's documentation.
 pub struct StatisticsUnivariate;

@@ -88,6 +88,8 @@ fn expected(rows: &[Key], columns: &[Key], cells: &[(Pair, u64)], minimum: u64, 
         let cells = cells.iter().filter(|((row, _), _)| row == key);
         Value::map(cells.map(|((_, column), count)| (column.to_text(), shown(*count))))
     };
+    let why = if suppressed > 0 { "no count above zero is shown" } else { "there are no records" };
+    let no_mode = (mode == Value::Null).then(|| ("mode", why));
     let list = cells.iter().map(|(key, count)| Value::from(vec![pair(key), shown(*count)]));
     let entries = [
         ("table", Some(Value::map(rows.iter().map(|key| (key.to_text(), row(key)))))),
@@ -98,6 +100,7 @@ fn expected(rows: &[Key], columns: &[Key], cells: &[(Pair, u64)], minimum: u64, 
         ("samples", Some(Value::Float(total(&|_| true)))),
         ("omitted", omitted.map(Value::from)),
         ("suppressed", (suppressed > 0).then(|| suppressed.into())),
+        ("notes", no_mode.map(|(key, why)| Value::map([(key, Value::from(why))]))),
     ];
     Value::map(entries.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }

@@ -79,6 +79,11 @@ fn expected(cells: &[(Key, u64)], minimum: u64, omitted: Option<u64>) -> Value {
     let mode = passed().find(|(_, count)| Some(*count) == highest).map_or(Value::Null, |(key, _)| key.to_value());
     let suppressed = cells.iter().filter(|(_, count)| is_hidden(*count)).count();
     let by_text: BTreeMap<String, Value> = cells.iter().map(|(key, count)| (key.to_text(), shown(*count))).collect();
+    let why = if suppressed > 0 { "no count above zero is shown" } else { "there are no records" };
+    let no_mode = (mode == Value::Null).then(|| ("mode", why));
+    let same = "different categories are the same text, as 1 and \"1\" are: see cells";
+    let no_histogram = (by_text.len() < cells.len()).then_some(("histogram", same));
+    let notes: Vec<_> = no_mode.into_iter().chain(no_histogram).map(|(key, why)| (key, Value::from(why))).collect();
     let list = cells.iter().map(|(key, count)| Value::List(vec![key.to_value(), shown(*count)]));
     let entries = [
         ("cells", Some(Value::List(list.collect()))),
@@ -87,6 +92,7 @@ fn expected(cells: &[(Key, u64)], minimum: u64, omitted: Option<u64>) -> Value {
         ("omitted", omitted.map(Value::from)),
         ("suppressed", (suppressed > 0).then(|| suppressed.into())),
         ("histogram", (by_text.len() == cells.len()).then_some(Value::Map(by_text))),
+        ("notes", (!notes.is_empty()).then(|| Value::map(notes))),
     ];
     Value::map(entries.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
