@@ -4,7 +4,7 @@
 //! are equal if they are the same number, however they were written: 1 and 1.0 are one key, as are 0 and −0. Texts are equal
 //! if their bytes are; nothing is normalised.
 //!
-//! Keys are ordered by type (truth values, numbers, texts), then by size or by bytes.
+//! Keys are ordered by type (truth values, numbers, texts), then by size or by bytes. Their encodings are in the same order.
 
 use fsc_core::value::{Value, json};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -20,13 +20,14 @@ pub enum Key {
     Text(String),
 }
 
-/// A finite number: the nearest binary64, and the integer itself if that is another one.
+/// A finite number: the greatest binary64 that is not above it, and what an integer exceeds that by. So numbers are in order
+/// as these pairs are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Number {
-    /// The bits of the nearest binary64, so that numbers are in order as these are.
-    nearest: u64,
-    /// The integer in two's complement; its sign is that of `nearest`.
-    integer: Option<u128>,
+    /// The bits of the binary64, mapped so that they are in order.
+    floor: u64,
+    /// Zero for all that binary64 holds.
+    excess: u128,
 }
 
 /// The first byte of an encoded key.
@@ -64,14 +65,15 @@ impl Key {
         }
     }
 
-    /// One byte for the type, then the content: a byte for a truth value; for a number the nearest binary64, mapped so that
-    /// bytes are in order as numbers are, and the integer in 16 bytes if that is another; a text's UTF-8. Big-endian.
+    /// One byte for the type, then the content: a byte for a truth value; for a number the greatest binary64 that is not above it,
+    /// mapped so that bytes are in order as numbers are, and in 16 bytes what an integer exceeds that by, if it does; a text's
+    /// UTF-8. Big-endian.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Bool(value) => vec![tag::BOOL, u8::from(*value)],
-            Self::Number(Number { nearest, integer }) => {
-                let integer = integer.map(u128::to_be_bytes);
-                [&[tag::NUMBER][..], &nearest.to_be_bytes(), integer.as_ref().map_or(&[], |bytes| &bytes[..])].concat()
+            Self::Number(Number { floor, excess: 0 }) => [&[tag::NUMBER][..], &floor.to_be_bytes()].concat(),
+            Self::Number(Number { floor, excess }) => {
+                [&[tag::NUMBER][..], &floor.to_be_bytes(), &excess.to_be_bytes()].concat()
             }
             Self::Text(text) => [&[tag::TEXT], text.as_bytes()].concat(),
         }
@@ -91,33 +93,42 @@ impl Key {
 
 impl Number {
     fn of(value: &Value) -> Option<Self> {
-        if let Some(number) = value.as_f64() {
-            return number.is_finite().then(|| Self { nearest: ordered(number + 0.0), integer: None }); // −0 + 0 = +0
-        }
         match value {
-            Value::Int(integer) => Some(Self { nearest: ordered(*integer as f64), integer: Some(*integer as u128) }),
-            Value::Uint(integer) => Some(Self { nearest: ordered(*integer as f64), integer: Some(*integer) }),
+            Value::Float(number) => number.is_finite().then(|| Self { floor: ordered(number + 0.0), excess: 0 }), // −0 + 0 = +0
+            Value::Int(integer) => Some(Self::of_integer(*integer as u128, integer.unsigned_abs(), *integer < 0)),
+            Value::Uint(integer) => Some(Self::of_integer(*integer, *integer, false)),
             _ => None,
         }
     }
 
+    /// The integer in two's complement, its size and its sign.
+    fn of_integer(integer: u128, size: u128, is_negative: bool) -> Self {
+        // Without the bits below the 53 highest of its size, which make it less, an integer is a binary64.
+        let below = (u128::BITS - size.leading_zeros()).saturating_sub(f64::MANTISSA_DIGITS);
+        let excess = integer & ((1 << below) - 1);
+        let floor = integer - excess;
+        let floor = if is_negative { floor as i128 as f64 } else { floor as f64 };
+        Self { floor: ordered(floor), excess }
+    }
+
     fn to_value(self) -> Value {
-        let nearest = unordered(self.nearest);
-        match self.integer {
-            Some(integer) if nearest < 0.0 => Value::Int(integer as i128),
-            Some(integer) => Value::from(integer),
-            // Below 2^127 a whole number is an i128.
-            None if nearest.fract() == 0.0 && nearest.abs() < 2_f64.powi(127) => Value::Int(nearest as i128),
-            None => Value::Float(nearest),
-        }
+        let floor = unordered(self.floor);
+        let is_integer = floor.fract() == 0.0 && (-(2_f64.powi(127))..2_f64.powi(128)).contains(&floor);
+        let integer = match floor {
+            _ if !is_integer => None,
+            ..0.0 => (floor as i128).checked_add_unsigned(self.excess).map(Value::Int),
+            _ => (floor as u128).checked_add(self.excess).map(Value::from),
+        };
+        integer.unwrap_or(Value::Float(floor))
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (nearest, rest) = bytes.split_first_chunk()?;
-        let integer = if rest.is_empty() { None } else { Some(u128::from_be_bytes(rest.try_into().ok()?)) };
-        let number = Self { nearest: u64::from_be_bytes(*nearest), integer };
-        // Not every pair of both is a number's.
-        (Self::of(&number.to_value()) == Some(number)).then_some(number)
+        let (floor, rest) = bytes.split_first_chunk()?;
+        let excess = if rest.is_empty() { 0 } else { u128::from_be_bytes(rest.try_into().ok()?) };
+        let number = Self { floor: u64::from_be_bytes(*floor), excess };
+        // Not every pair of both is a number's, and not every number's excess is written.
+        let is_number = Self::of(&number.to_value()) == Some(number) && (excess > 0 || rest.is_empty());
+        is_number.then_some(number)
     }
 }
 
@@ -187,8 +198,13 @@ mod tests {
     fn bytes_of_no_key_are_refused() {
         let not_a_number = [&[tag::NUMBER][..], &ordered(f64::INFINITY).to_be_bytes()].concat();
         let negative_zero = [&[tag::NUMBER][..], &ordered(-0.0).to_be_bytes()].concat();
-        let one_twice = [&[tag::NUMBER][..], &ordered(1.0).to_be_bytes(), &1_u128.to_be_bytes()].concat();
-        let bad: [&[u8]; 8] = [
+        let with_excess = |floor: f64, excess: u128| {
+            [&[tag::NUMBER][..], &ordered(floor).to_be_bytes(), &excess.to_be_bytes()].concat()
+        };
+        let (exact, exact_too, beyond) =
+            (with_excess(1.0, 0), with_excess(1.0, 1), with_excess(2_f64.powi(60), 1 << 8));
+        let (fraction, huge, least) = (with_excess(0.5, 1), with_excess(1e300, 1), with_excess(-1e300, 1));
+        let bad: [&[u8]; 13] = [
             &[],
             &[0],
             &[tag::BOOL, 2],
@@ -196,15 +212,63 @@ mod tests {
             &[tag::TEXT, 0xff],
             &not_a_number,
             &negative_zero,
-            &one_twice,
+            &exact,
+            &exact_too,
+            &beyond,
+            &fraction,
+            &huge,
+            &least,
         ];
         assert!(bad.iter().all(|bytes| Key::decode(bytes).is_none()));
     }
 
+    /// From where binary64 holds all integers to where it holds few of those next to one another.
+    #[test]
+    fn neighbours_are_in_order_and_so_are_their_bytes() {
+        let powers = [53, 54, 55, 60, 63, 64, 100, 127].map(|bits| 1_u128 << bits);
+        let centres = powers.into_iter().chain([10_u128.pow(18), 10_u128.pow(30)]);
+        let mut values: Vec<Value> = centres
+            .flat_map(|centre| (centre - 5..=centre + 5).flat_map(|size| [Some(Value::from(size)), negative(size)]))
+            .flatten()
+            .collect();
+        values.extend([i128::MIN, i128::MIN + 1, i128::MIN + 2, i128::MAX - 1, i128::MAX].map(Value::from));
+        values.extend([u128::MAX - 1, u128::MAX].map(Value::from));
+        values.sort_by_key(size);
+        values.dedup();
+        // All integers of 128 bits are between these.
+        values.insert(0, Value::Float(-(2_f64.powi(127).next_up())));
+        values.push(Value::Float(2_f64.powi(128)));
+        let keys: Vec<Key> = values.iter().map(|value| Key::of(value).expect("a number")).collect();
+        for (pair, values) in keys.windows(2).zip(values.windows(2)) {
+            assert!(pair[0] < pair[1], "{} and {}", pair[0].to_text(), pair[1].to_text());
+            assert!(pair[0].encode() < pair[1].encode(), "bytes of {} and {}", pair[0].to_text(), pair[1].to_text());
+            assert!(Key::decode(&pair[0].encode()).as_ref() == Some(&pair[0]));
+            assert!(pair[0].to_value() == values[0]);
+        }
+    }
+
+    fn negative(size: u128) -> Option<Value> {
+        i128::try_from(size).ok().map(|size| Value::from(-size))
+    }
+
+    /// The integer, as its sign and its two's complement.
+    fn size(value: &Value) -> (bool, u128) {
+        match value {
+            Value::Int(number) => (*number >= 0, *number as u128),
+            Value::Uint(number) => (true, *number),
+            _ => unreachable!("integers"),
+        }
+    }
+
     fn integers() -> impl Strategy<Value = Value> {
+        let near = |(bits, offset, sign): (u32, i8, bool)| {
+            let number = (1_i128 << bits).wrapping_add(offset.into());
+            Value::from(if sign { number } else { number.wrapping_neg() })
+        };
         prop_oneof![
             any::<i128>().prop_map(Value::from),
             any::<u128>().prop_map(Value::from),
+            (50..127_u32, any::<i8>(), any::<bool>()).prop_map(near),
             (-9..9_i64).prop_map(Value::from)
         ]
     }
@@ -220,11 +284,6 @@ mod tests {
 
         #[test]
         fn integers_are_in_order(one in integers(), other in integers()) {
-            let size = |value: &Value| match value {
-                Value::Int(number) => (*number >= 0, *number as u128),
-                Value::Uint(number) => (true, *number),
-                _ => unreachable!("integers"),
-            };
             prop_assert_eq!(Key::of(&one).cmp(&Key::of(&other)), size(&one).cmp(&size(&other)));
             prop_assert_eq!(Key::of(&one).unwrap().encode().cmp(&Key::of(&other).unwrap().encode()), size(&one).cmp(&size(&other)));
         }

@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use fsc_core::envelope::Content;
 use fsc_core::sim::{Faults, Report, simulate};
+use fsc_core::value::Value;
 use fsc_protocols::frequency::StatisticsFrequency;
 use fsc_protocols::key::Key;
 use fsc_protocols::sum::{self, SecureSum};
@@ -35,7 +36,8 @@ fn main() -> io::Result<()> {
         write("bus", name, ops)?;
     }
     let texts = ["flu".to_owned(), "a key of more than one block ".repeat(5)];
-    let keys: Vec<Key> = texts.into_iter().map(Key::Text).chain([Key::Bool(true)]).collect();
+    let number = Key::of(&Value::from(-(1_i128 << 100) + 1)).expect("numbers are keys");
+    let keys: Vec<Key> = texts.into_iter().map(Key::Text).chain([Key::Bool(true), number]).collect();
     for (number, key) in keys.iter().enumerate() {
         write("key", &format!("key_{number}"), &key.encode())?;
         write("key", &format!("pair_{number}"), &Category::encode(&(key.clone(), keys[0].clone())))?;
