@@ -452,8 +452,8 @@ pub const fn pieces_of(bytes: usize) -> usize {
     if bytes == 0 { 1 } else { bytes.div_ceil(PIECE) }
 }
 
-/// The messages of a share; they share its memory.
-fn pieces(wire: &Bytes) -> Vec<Bytes> {
+/// The messages of a share, or of anything else of that length; they share its memory.
+pub fn pieces(wire: &Bytes) -> Vec<Bytes> {
     (0..pieces_of(wire.len())).map(|index| wire.slice(index * PIECE..wire.len().min((index + 1) * PIECE))).collect()
 }
 

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::Bytes;
-use fsc_core::party::Party;
+use fsc_core::party::{PIECE, Party, pieces, pieces_of};
 use fsc_core::protocol::{Cost, ProtocolError};
 use futures_util::future::join_all;
 use rand::Rng;
@@ -30,7 +30,7 @@ fn sent<R: Ring>(product: &Product, source: Source, me: usize) -> Vec<(u64, u64)
         }
         Source::Dealer(dealer) => dealer,
     };
-    let one = |elements: usize| (1, (elements * R::WIDTH) as u64);
+    let one = |elements: usize| (pieces_of(elements * R::WIDTH) as u64, (elements * R::WIDTH) as u64);
     let left = (me == product.left).then(|| one(product.rows * product.inner));
     let right = (me == product.right).then(|| one(product.inner * product.columns));
     let dealt = (me == dealer && me != product.right).then(|| one(product.rows * product.columns));
@@ -183,18 +183,18 @@ async fn dealt<R: Ring>(
     if let (Some((a, share)), Some(b), true) = (&left_pads, &right_pad, party.me() == dealer) {
         let mut rest = multiply(a, b, inner, columns);
         ring::sub_assign(&mut rest, share);
-        if dealer == right { dealt = Some(rest) } else { party.send(right, ring::encode(rest)) }
+        if dealer == right { dealt = Some(rest) } else { say(party, right, rest) }
     }
     match (factor, left_pads, right_pad) {
         (Factor::Left(x), Some((a, mut share)), _) => {
             let x: Vec<R> = x.into_iter().map(R::of).collect();
-            party.send(right, ring::encode(difference(&x, &a)));
+            say(party, right, difference(&x, &a));
             let v = hear(party, right, inner * columns).await?;
             ring::add_assign(&mut share, &multiply(&x, &v, inner, columns));
             Ok(Some(share))
         }
         (Factor::Right(y), _, Some(b)) => {
-            party.send(left, ring::encode(difference(&y, &b)));
+            say(party, left, difference(&y, &b));
             let mut share = match dealt {
                 Some(share) => share,
                 None => hear(party, dealer, rows * columns).await?,
@@ -237,7 +237,20 @@ fn difference<R: Ring>(one: &[R], other: &[R]) -> Vec<R> {
     one.iter().zip(other).map(|(a, b)| a.minus(*b)).collect()
 }
 
+/// Says a vector, in pieces that any transport carries.
+fn say<R: Ring>(party: &mut Party, to: usize, vector: Vec<R>) {
+    for piece in pieces(&ring::encode(vector)) {
+        party.send(to, piece);
+    }
+}
+
 async fn hear<R: Ring>(party: &mut Party, from: usize, length: usize) -> Result<Vec<R>, ProtocolError> {
-    let wire = party.recv(from).await?;
-    ring::decode(&wire, length).map_err(|_| ProtocolError::Malformed { party: from, why: "a factor of another size" })
+    let mut vector = Vec::with_capacity(length);
+    for _ in 0..pieces_of(length * R::WIDTH) {
+        let wire = party.recv(from).await?;
+        let expected = (length - vector.len()).min(PIECE / R::WIDTH);
+        let piece = ring::decode::<R>(&wire, expected);
+        vector.extend(piece.map_err(|_| ProtocolError::Malformed { party: from, why: "a factor of another size" })?);
+    }
+    Ok(vector)
 }

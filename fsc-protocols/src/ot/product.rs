@@ -26,10 +26,10 @@
 //! # Wire
 //!
 //! For an element of X, its owner sends 8·β bytes (up to rounding), and the owner of Y, for each column, Σ_{b<β} (w/8 − ⌊b/8⌋):
-//! 800 bytes for w = 128 and β = 64. The owner of X asks for at most 4 MiB in one message (or for one bit, if a row of Y is
-//! larger), counted as if w were 256; that of Y answers in parts of at most 1 MiB (or of one bit). Two questions are under
-//! way at a time, so neither side holds more than that, its matrix and its share: each sends in one round for every two
-//! questions.
+//! 800 bytes for w = 128 and β = 64. The owner of X asks for at most 4 MiB in one message, counted as if w were 256; that of Y
+//! answers in parts of at most 1 MiB. Two questions are under way at a time, so neither side holds more than that, its matrix
+//! and its share: each sends in one round for every two questions. A Y of more than 2^15 columns is multiplied strip by strip of
+//! as many, one after the other, so that a row of a strip fits into a part; its owner is asked anew for each.
 //!
 //! For large matrices lattice-based products send less; they would stand beside this function, with the same signature.
 //!
@@ -39,7 +39,7 @@
 
 use std::collections::VecDeque;
 use std::iter::successors;
-use std::ops::Range;
+use std::ops::{Add, Range};
 
 use bytes::Bytes;
 use fsc_core::party::{PIECE, Party};
@@ -61,6 +61,9 @@ const QUESTION: usize = 1 << 22;
 
 /// The most bytes of pads at a time: they stay in the first-level cache, between being made and being used.
 const BATCH: usize = 1 << 14;
+
+/// The most columns of Y at a time: a row of them fits into a message, whatever the ring.
+const WIDEST: usize = PIECE / size_of::<U256>();
 
 /// The bytes of a block of a pad.
 const BLOCK: usize = size_of::<u128>();
@@ -106,14 +109,23 @@ pub async fn product<R: Ring>(
     mine: &Factor<R>,
 ) -> Result<Option<Vec<R>>, ProtocolError> {
     let Product { left, right, rows, inner, columns, .. } = product;
+    let mut sum = Sum::new(product);
     match mine {
         Factor::Left(x) => {
             assert_eq!(x.len(), rows * inner, "X has the shape that the product states");
-            multiply_left(pairs.with(right), party, product, x).await.map(Some)
+            for strip in product.strips() {
+                sum.begin(strip);
+                multiply_left(pairs.with(right), party, strip, x, &mut sum).await?;
+            }
+            Ok(Some(sum.total))
         }
         Factor::Right(y) => {
             assert_eq!(y.len(), inner * columns, "Y has the shape that the product states");
-            multiply_right(pairs.with(left), party, product, y).await.map(Some)
+            for strip in product.strips() {
+                sum.begin(strip);
+                multiply_right(pairs.with(left), party, strip, y, &mut sum).await?;
+            }
+            Ok(Some(sum.total.into_iter().map(R::negated).collect()))
         }
         Factor::Neither => Ok(None),
     }
@@ -123,33 +135,50 @@ impl Product {
     /// What the party at `place` sends. The last answer of the party on the right waits for nothing that comes after it: if
     /// that party sends more before it hears something, both leave in one round.
     pub fn cost<R: Ring>(&self, place: usize) -> Cost {
-        if place == self.left {
-            let lengths = self.questions().map(|ots| message_length(ots.len()) as u64);
-            Cost { rounds: self.rounds(), messages: self.questions().count() as u64, bytes: lengths.sum() }
-        } else if place == self.right {
-            let parts = self.questions().map(|ots| self.parts::<R>(ots).count() as u64);
-            let row: usize = (0..self.bits).map(|bit| self.columns * width::<R>(bit)).sum();
-            Cost { rounds: self.rounds(), messages: parts.sum(), bytes: (self.rows * self.inner * row) as u64 }
-        } else {
-            Cost::default()
-        }
+        let of_strip = |Strip { product, .. }: Strip| {
+            // Nothing of this goes through all questions, since announcements of others decide how many there are.
+            let questions = |of: &dyn Fn(usize) -> usize| in_pieces(product.ots(), product.ots_asked(), of) as u64;
+            if place == product.left {
+                Cost { rounds: 0, messages: questions(&|_| 1), bytes: questions(&message_length) }
+            } else if place == product.right {
+                let parts = |ots: usize| ots.div_ceil(product.ots_in::<R>(PIECE));
+                let row: usize = (0..product.bits).map(|bit| product.columns * width::<R>(bit)).sum();
+                Cost { rounds: 0, messages: questions(&parts), bytes: (product.rows * product.inner * row) as u64 }
+            } else {
+                Cost::default()
+            }
+        };
+        let takes_part = place == self.left || place == self.right;
+        let sent = self.strips().map(of_strip).fold(Cost::default(), Add::add);
+        Cost { rounds: if takes_part { self.rounds() } else { 0 }, ..sent }
     }
 
     /// How often each of the two parties sends something and waits.
     pub fn rounds(&self) -> u32 {
-        self.questions().count().div_ceil(WINDOW) as u32
+        self.strips().map(|Strip { product, .. }| product.questions().len().div_ceil(WINDOW) as u32).sum()
     }
 
-    /// The number of OTs: one for each bit of X, if there is something to multiply it with.
+    /// The products with so many columns of Y that a row of them fits into a message.
+    fn strips(self) -> impl Iterator<Item = Strip> {
+        let strip = move |start| Strip { start, product: Self { columns: WIDEST.min(self.columns - start), ..self } };
+        (0..self.columns).step_by(WIDEST).map(strip)
+    }
+
+    /// The number of OTs: one for each bit of X.
     const fn ots(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.rows * self.inner * self.bits as usize }
+        self.rows * self.inner * self.bits as usize
     }
 
     /// The OTs of each question, by number.
     fn questions(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        cut(0..self.ots(), self.ots_asked())
+    }
+
+    /// The number of OTs of a question.
+    fn ots_asked(&self) -> usize {
         let most = self.ots_in::<U256>(QUESTION);
         // Extensions make so many at a time.
-        cut(0..self.ots(), if most > SIDE { most - most % SIDE } else { most })
+        if most > SIDE { most - most % SIDE } else { most }
     }
 
     /// The OTs of each part of the answer to those.
@@ -159,7 +188,7 @@ impl Product {
 
     /// The number of OTs whose rows take at most so many bytes; at least one.
     fn ots_in<R: Ring>(&self, bytes: usize) -> usize {
-        bytes.checked_div(self.columns * R::WIDTH).unwrap_or_default().max(1)
+        (bytes / (self.columns * R::WIDTH)).max(1)
     }
 
     /// What those OTs are for.
@@ -186,6 +215,19 @@ const fn width<R: Ring>(bit: u32) -> usize {
 fn cut(range: Range<usize>, step: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
     let end = range.end;
     range.step_by(step).map(move |start| start..end.min(start + step))
+}
+
+/// The sum over the pieces of a length of what `of` says of each; all but the last are equal.
+fn in_pieces(length: usize, piece: usize, of: impl Fn(usize) -> usize) -> usize {
+    let (whole, rest) = (length / piece, length % piece);
+    whole * of(piece) + if rest > 0 { of(rest) } else { 0 }
+}
+
+/// A product with some of the columns of Y, from `start` on.
+#[derive(Clone, Copy)]
+struct Strip {
+    start: usize,
+    product: Product,
 }
 
 /// Which bit of X an OT is for.
@@ -219,13 +261,30 @@ impl Place {
 /// The sum of all OTs' terms, each times its power of two.
 struct Sum<R> {
     total: Vec<R>,
+    /// The columns of Y.
+    columns: usize,
+    /// The first column of the strip.
+    start: usize,
     /// Of the bits so far of one element.
     row: Vec<R>,
 }
 
 impl<R: Ring> Sum<R> {
     fn new(product: Product) -> Self {
-        Self { total: vec![R::ZERO; product.rows * product.columns], row: vec![R::ZERO; product.columns] }
+        let Product { rows, columns, .. } = product;
+        Self { total: vec![R::ZERO; rows * columns], columns, start: 0, row: Vec::new() }
+    }
+
+    /// What is added next belongs to that strip.
+    fn begin(&mut self, strip: Strip) {
+        self.start = strip.start;
+        self.row.resize(strip.product.columns, R::ZERO);
+    }
+
+    /// The strip's part of a row of something that is as wide as Y.
+    fn part_of_row(&self, row: usize) -> Range<usize> {
+        let start = row * self.columns + self.start;
+        start..start + self.row.len()
     }
 
     /// Adds the terms of the next OT, column by column.
@@ -237,7 +296,8 @@ impl<R: Ring> Sum<R> {
             sums.for_each(|(column, sum)| *sum = sum.plus(*sum).plus(term(column)));
         }
         if place.bit == 0 {
-            add_assign(&mut self.total[place.row * self.row.len()..][..self.row.len()], &self.row);
+            let part = self.part_of_row(place.row);
+            add_assign(&mut self.total[part], &self.row);
         }
     }
 }
@@ -282,10 +342,10 @@ impl Transfers {
 async fn multiply_left<R: Ring>(
     pair: &mut Pair,
     party: &mut Party,
-    product: Product,
+    Strip { product, .. }: Strip,
     x: &[i128],
-) -> Result<Vec<R>, ProtocolError> {
-    let mut sum = Sum::new(product);
+    sum: &mut Sum<R>,
+) -> Result<(), ProtocolError> {
     let mut questions = product.questions();
     let mut under_way = VecDeque::with_capacity(WINDOW);
     loop {
@@ -298,10 +358,10 @@ async fn multiply_left<R: Ring>(
             party.send(product.right, question);
             under_way.push_back((Transfers { ots, first, strings }, choices));
         }
-        let Some((mut transfers, choices)) = under_way.pop_front() else { return Ok(sum.total) };
+        let Some((mut transfers, choices)) = under_way.pop_front() else { return Ok(()) };
         for part in product.parts::<R>(transfers.ots.clone()) {
             let answer = party.recv(product.right).await?;
-            absorb(&pair.receiver.hash, product, &mut transfers, &choices, part, &answer, &mut sum)?;
+            absorb(&pair.receiver.hash, product, &mut transfers, &choices, part, &answer, sum)?;
         }
     }
 }
@@ -360,10 +420,10 @@ fn absorb<R: Ring>(
 async fn multiply_right<R: Ring>(
     pair: &mut Pair,
     party: &mut Party,
-    product: Product,
+    Strip { product, .. }: Strip,
     y: &[R],
-) -> Result<Vec<R>, ProtocolError> {
-    let mut sum = Sum::new(product);
+    sum: &mut Sum<R>,
+) -> Result<(), ProtocolError> {
     let Sender { extension, hash } = &mut pair.sender;
     for ots in product.questions() {
         let question = party.recv(product.left).await?;
@@ -371,11 +431,11 @@ async fn multiply_right<R: Ring>(
         let strings = extension.extend(&question, ots.len()).map_err(|error| bad(product.left, error))?;
         let mut transfers = Transfers { ots, first, strings };
         for part in product.parts::<R>(transfers.ots.clone()) {
-            let answer = answer(hash, extension.delta(), product, &mut transfers, part, y, &mut sum);
+            let answer = answer(hash, extension.delta(), product, &mut transfers, part, y, sum);
             party.send(product.left, answer);
         }
     }
-    Ok(sum.total.into_iter().map(R::negated).collect())
+    Ok(())
 }
 
 /// A part of the answer; adds up what the other gets too much by it.
@@ -403,7 +463,7 @@ fn answer<R: Ring>(
         let mut ones = one_pads.fill::<R>(hash, first, &mut others, columns, places.clone());
         for place in places {
             let width = width::<R>(place.bit);
-            let y = &y[place.across * columns..][..columns];
+            let y = &y[sum.part_of_row(place.across)];
             for (column, y) in y.iter().enumerate() {
                 let at = column * width;
                 store(corrections, at, load::<R>(zeros, at).minus(load(ones, at)).plus(*y));

@@ -152,6 +152,30 @@ fn products_of_any_shape_are_right() {
     }
 }
 
+/// Transports carry no message of any size.
+#[test]
+fn no_message_is_longer_than_a_piece_however_wide_a_row_is() {
+    for sizes in [[1, 1, 200_000], [2, 2, 65_537], [1, 70_000, 1], [300, 1, 300]] {
+        let shape = Shape { ends: [0, 1], sizes, bits: 1 };
+        let inputs = Open::<u128>::inputs(&mut ChaCha20Rng::seed_from_u64(1), &shape, 2);
+        let report = warm::<u128>(shape, inputs, 1);
+        let longest =
+            [(0, 1), (1, 0)].into_iter().flat_map(|(from, to)| report.payloads(from, to)).map(|sent| sent.len());
+        assert!(longest.max().is_some_and(|longest| longest <= PIECE), "{sizes:?}");
+    }
+}
+
+/// Who announces large matrices does not keep a node busy before the run has begun.
+#[test]
+fn costs_of_the_largest_products_are_told_at_once() {
+    let product = Shape { ends: [0, 1], sizes: [1 << 12, 1 << 12, 1 << 12], bits: 56 }.product();
+    let [left, right] = [0, 1].map(|place| product.cost::<u128>(place));
+    // For 32 bits of X, rows of Y take 4 MiB.
+    let questions = 56 << (24 - 5);
+    assert_eq!(left, Cost { rounds: questions / 2, messages: u64::from(questions), bytes: (56 * 8) << 24 });
+    assert_eq!((right.rounds, right.bytes), (questions / 2, 728 << 36));
+}
+
 #[test]
 fn products_over_any_ring_are_right() {
     for (sizes, bits) in [([3, 4, 5], 64), ([2, 1, 3], 128), ([1, 2, 1], 2), ([4, 3, 200], 90)] {
