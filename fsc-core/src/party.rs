@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
-use crate::envelope::Channel;
+use crate::envelope::{Channel, RunId};
 use crate::joining::Keys;
 use crate::keepsake::{Half, Keepsake, KeepsakeId};
 use crate::protocol::{Announced, ProtocolError};
@@ -23,6 +23,7 @@ use crate::transport::Address;
 /// Messages between two parties arrive in the order in which they were sent, on each channel; [`Party::fork`] opens
 /// a channel of its own for a sub-protocol, so that sub-protocols may run beside one another.
 pub struct Party {
+    run: RunId,
     announced: Arc<Announced>,
     path: [u8; 32],
     channel: Channel,
@@ -39,16 +40,18 @@ pub struct Party {
 
 impl Party {
     pub(crate) fn new(
+        run: RunId,
         announced: &Arc<Announced>,
         seed: &[u8; 32],
         pair_keys: Arc<Vec<Zeroizing<[u8; 32]>>>,
         memory: Arc<Memory>,
         room: Arc<Mutex<Room>>,
     ) -> Self {
-        Self::at(blake3::derive_key("fsc v1 root channel", &[]), announced, seed, pair_keys, memory, room)
+        Self::at(run, blake3::derive_key("fsc v1 root channel", &[]), announced, seed, pair_keys, memory, room)
     }
 
     fn at(
+        run: RunId,
         path: [u8; 32],
         announced: &Arc<Announced>,
         seed: &[u8; 32],
@@ -59,6 +62,7 @@ impl Party {
         let parties = pair_keys.len();
         let (channel, _) = path.split_first_chunk().expect("32 bytes are at least 8");
         Self {
+            run,
             announced: Arc::clone(announced),
             path,
             channel: Channel(u64::from_le_bytes(*channel)),
@@ -88,6 +92,12 @@ impl Party {
         &self.announced
     }
 
+    /// What tells this run from all others: public, the same at all parties and in all forks, and known to nobody before the last
+    /// party has said hello. It is a digest of all hellos, so a party that speaks last can choose among many.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
     /// The places of all other parties.
     pub fn others(&self) -> impl Iterator<Item = usize> + use<> {
         let me = self.me();
@@ -108,7 +118,8 @@ impl Party {
         let mut seed = [0; 32];
         rand::Rng::fill_bytes(&mut self.rng, &mut seed);
         let (pair_keys, memory) = (Arc::clone(&self.pair_keys), Arc::clone(&self.memory));
-        Self::at(*hasher.finalize().as_bytes(), &self.announced, &seed, pair_keys, memory, Arc::clone(&self.room))
+        let path = *hasher.finalize().as_bytes();
+        Self::at(self.run, path, &self.announced, &seed, pair_keys, memory, Arc::clone(&self.room))
     }
 
     /// My half of what this node and that of `other` kept in an earlier run, or in this one. Either both have theirs, or

@@ -568,7 +568,7 @@ impl Session {
         let memory = Arc::new(self.memory(&hellos, &joined));
         let announced = Announced::new(me, hellos.into_iter().map(|hello| hello.announced).collect());
         let announced = Arc::new(announced.among_strangers(memory.strangers()));
-        let party = Party::new(&announced, &seed, Arc::new(mask_keys), memory, Arc::clone(&room));
+        let party = Party::new(joined.run(), &announced, &seed, Arc::new(mask_keys), memory, Arc::clone(&room));
         let State::Joining { cost, .. } = &self.state else { return };
         match catch_unwind(AssertUnwindSafe(|| cost(&announced))) {
             Ok(cost) => self.expected = cost,
@@ -896,6 +896,22 @@ mod tests {
                 Ok(Value::from(kept.map_or(0, |half| i64::from(*half))))
             })
         })
+    }
+
+    #[test]
+    fn a_runs_id_is_the_same_at_all_parties_and_another_one_next_time() {
+        let says = || -> RunFn {
+            Box::new(|mut party| {
+                Box::pin(async move {
+                    assert_eq!(party.fork("inner").run(), party.run());
+                    Ok(Value::Bytes(Bytes::copy_from_slice(&party.run().0)))
+                })
+            })
+        };
+        let keys = crate::sim::keys(2, 1);
+        let [first, next] = [1, 2].map(|seed| outcomes(both(&keys, seed, says)));
+        assert!(first[0].is_ok() && first[0] == first[1], "{first:?}");
+        assert!(next[0].is_ok() && next[0] != first[0], "{next:?}");
     }
 
     fn named(id: u8, keys: &[Arc<Keys>], of: usize) -> (Address, Keepsake) {

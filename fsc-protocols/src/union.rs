@@ -29,6 +29,10 @@
 //! over the hash, a random oracle; q is the probability that s balls in b bins leave no bin with exactly one. For the g and b
 //! in use this is below 2^-40 (a test computes it). Then all parties get an error, and nothing more is shown than below.
 //!
+//! **Runs.** Names and places are those of a hash that is keyed with the [run's id](Party::run), so in each run they are others. Who
+//! chooses keys, of which two could otherwise be made to collide in all their cells (a birthday search over b^g places), does so
+//! before that is known: the bound holds for any keys, in each run anew, and where one fails, another one helps.
+//!
 //! n is public: the parties announce how many blocks they have, rounded up to a power of two, with their hellos; or it is in
 //! the public parameters.
 //!
@@ -36,14 +40,15 @@
 //!
 //! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party. **Simulator.** Let K be the keys of the honest
 //! parties together, c_k their counts. What a coalition sees are the honest parties' masked tables: uniform, but for their
-//! sum T. T is computed from K, the c_k, and uniform R_k that are independent of all else, since an honest party with k adds
-//! a uniform r_ik of its own. So the simulator needs K and c_k only, and has them from the output: c_k is the key's count
-//! less the coalition's, and k is in K if that is not zero. It draws the R_k, makes T, and splits it at random. The
-//! simulation is perfect up to the masks (AES), whether or not the table can be taken apart.
+//! sum T. T is computed from K, the c_k, the run's id, which is public, and uniform R_k that are independent of all else,
+//! since an honest party with k adds a uniform r_ik of its own. So the simulator needs K and c_k only, and has them from the
+//! output: c_k is the key's count less the coalition's, and k is in K if that is not zero. It draws the R_k, makes T, and
+//! splits it at random. The simulation is perfect up to the masks (AES), whether or not the table can be taken apart.
 //!
 //! It is essential that the counts are part of the output: by the union alone a coalition can tell whether honest parties
-//! have one of *its* keys too. A corrupt party that deviates can make all parties fail, or add keys and counts that it does
-//! not have; it learns nothing about the honest ones that way but what a changed input would show.
+//! have one of *its* keys too. A corrupt party that deviates can make all parties fail (among other ways, by trying nonces for
+//! its hello, if that is the last, until keys that it knows collide), or add keys and counts that it does not have; it learns
+//! nothing about the honest ones that way but what a changed input would show.
 //!
 //! # Leakage
 //!
@@ -61,6 +66,7 @@
 
 use std::collections::BTreeMap;
 
+use fsc_core::envelope::RunId;
 use fsc_core::party::{Party, pieces_of};
 use fsc_core::protocol::{Announced, Cost, ProtocolError};
 use fsc_core::secret::Secret;
@@ -115,13 +121,13 @@ impl Capacity {
 
 /// The union and the counts. All parties give the same capacity.
 pub async fn union(party: &mut Party, capacity: Capacity, mine: Secret<Counts>) -> Result<Counts, ProtocolError> {
-    let mut table = Table::new(capacity);
+    let mut table = Table::new(capacity, party.run());
     for (key, count) in mine.expose() {
         table.insert_key(key, *count, party.rng());
     }
     let share = table.mask(party);
     let opened = party.open(share).await?;
-    read(opened, capacity)
+    read(Table::of(opened, capacity, party.run()), capacity)
 }
 
 /// What [`union`] sends, at one party.
@@ -130,16 +136,21 @@ pub fn cost(parties: usize, capacity: Capacity) -> Cost {
     Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 }
 }
 
-/// What an opened table says, from the bytes of its cells; `None` if these are no table that can be taken apart.
-pub fn decode(wire: &[u8], capacity: Capacity) -> Option<Counts> {
-    block::assemble(&Table::from_wire(wire, capacity)?.take_apart()?, capacity)
+/// What a table says that was opened in that run, from the bytes of its cells; none if these are no table that can be taken apart.
+pub fn decode(wire: &[u8], capacity: Capacity, run: RunId) -> Option<Counts> {
+    read(Table::from_wire(wire, capacity, run)?, capacity).ok()
 }
 
-fn read(opened: Vec<table::Cell>, capacity: Capacity) -> Result<Counts, ProtocolError> {
-    let blocks = Table::of(opened, capacity).take_apart();
-    blocks
-        .and_then(|blocks| block::assemble(&blocks, capacity))
-        .ok_or(ProtocolError::NoResult { why: "the keys can't be read: there are more than were announced or allowed" })
+fn read(table: Table, capacity: Capacity) -> Result<Counts, ProtocolError> {
+    let blocks = table.take_apart().ok_or(ProtocolError::NoResult {
+        why: "the keys can't be told apart: there are more than were announced or allowed, or they collide, which happens once in a \
+              trillion runs; if so, another run helps",
+    })?;
+    if blocks.iter().any(|(_, count)| u64::try_from(*count).is_err()) {
+        return Err(ProtocolError::NoResult { why: "a count is out of range" });
+    }
+    let why = "what the parties wrote into the table of keys are no keys, or more than there is room for";
+    block::assemble(&blocks, capacity).ok_or(ProtocolError::NoResult { why })
 }
 
 #[cfg(test)]

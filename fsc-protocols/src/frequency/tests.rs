@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fsc_core::envelope::Content;
 use fsc_core::joining::Keys;
 use fsc_core::laws::{self, Lawful};
 use fsc_core::protocol_laws;
@@ -451,8 +452,14 @@ where
     let report = simulate::<P>(params, inputs, 5, Faults::default()).expect("examples are admitted");
     assert!(report.outcomes.iter().all(Result::is_ok));
     let capacity = Capacity::of(8).expect("few");
+    let mail = report.transcript.iter().find_map(|sent| match &sent.envelope.content {
+        Content::Mail(mail) => Some(mail.run),
+        _ => None,
+    });
+    let run = mail.expect("the run's id is on all mail");
     [0, 1].iter().flat_map(|honest| report.payloads(*honest, 2)).any(|payload| {
-        payload.windows(CANARY.len()).any(|bytes| bytes == CANARY.as_bytes()) || decode(&payload, capacity).is_some()
+        payload.windows(CANARY.len()).any(|bytes| bytes == CANARY.as_bytes())
+            || decode(&payload, capacity, run).is_some()
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use blake3::OutputReader;
+use fsc_core::envelope::RunId;
 
 use crate::union::{Capacity, Counts};
 
@@ -23,37 +24,44 @@ pub(super) struct Block {
     pub(super) content: Content,
 }
 
-impl Block {
-    /// The block of that content, and a stream of words that depend on it alone.
-    pub(super) fn of(content: Content) -> (Self, OutputReader) {
-        let mut hasher = blake3::Hasher::new_derive_key("fsc v1 block of a key");
-        hasher.update(&bytes_of(&content));
-        let mut words = hasher.finalize_xof();
+/// What gives blocks their names and places: another hash function in each run, so that nobody can choose keys that collide.
+#[derive(Clone, Copy)]
+pub(super) struct Naming([u8; 32]);
+
+impl Naming {
+    /// That of a run.
+    pub(super) fn of(run: RunId) -> Self {
+        Self(blake3::derive_key("fsc v1 block of a key", &run.0))
+    }
+
+    /// The block of that content, and a stream of words that depend on it and the run alone.
+    pub(super) fn block(&self, content: Content) -> (Block, OutputReader) {
+        let mut words = blake3::Hasher::new_keyed(&self.0).update(&bytes_of(&content)).finalize_xof();
         let mut name = [0; 16];
         words.fill(&mut name);
-        (Self { name: u128::from_le_bytes(name), content }, words)
+        (Block { name: u128::from_le_bytes(name), content }, words)
+    }
+
+    /// The contents of a key's blocks, the first one last.
+    pub(super) fn contents(&self, key: &[u8]) -> Vec<Content> {
+        let mut padded = [key, &[END]].concat();
+        padded.resize(count(key) * BYTES, 0);
+        let mut next = 0;
+        let content = |bytes: &[u8; BYTES]| {
+            let mut content = [next, 0, 0, 0, 0];
+            for (word, bytes) in content[1..].iter_mut().zip(bytes.as_chunks().0) {
+                *word = u128::from_le_bytes(*bytes);
+            }
+            next = self.block(content).0.name;
+            content
+        };
+        padded.as_chunks().0.iter().rev().map(content).collect()
     }
 }
 
 /// How many blocks a key takes.
 pub(super) fn count(key: &[u8]) -> usize {
     key.len() / BYTES + 1
-}
-
-/// The contents of a key's blocks, the first one last.
-pub(super) fn contents(key: &[u8]) -> Vec<Content> {
-    let mut padded = [key, &[END]].concat();
-    padded.resize(count(key) * BYTES, 0);
-    let mut next = 0;
-    let content = |bytes: &[u8; BYTES]| {
-        let mut content = [next, 0, 0, 0, 0];
-        for (word, bytes) in content[1..].iter_mut().zip(bytes.as_chunks().0) {
-            *word = u128::from_le_bytes(*bytes);
-        }
-        next = Block::of(content).0.name;
-        content
-    };
-    padded.as_chunks().0.iter().rev().map(content).collect()
 }
 
 /// The keys that blocks and their counts make up; `None` if some do not fit together, or are more than there is room for.

@@ -1,13 +1,14 @@
 //! The invertible Bloom lookup table.
 
 use bytes::Bytes;
+use fsc_core::envelope::RunId;
 use fsc_core::party::{Party, Passage, Share};
 use rand::{Rng, RngExt};
 
 use crate::algebra::{gf128, ring};
 use crate::sharing::masks;
 use crate::union::Capacity;
-use crate::union::block::{self, Block, Content};
+use crate::union::block::{Block, Content, Naming};
 
 /// The words of a cell.
 const WORDS: usize = 8;
@@ -20,29 +21,30 @@ const EMPTY: Cell = [0; WORDS];
 
 /// A table: secret as long as it is one party's, the sum of all parties' once it was opened.
 pub(super) struct Table {
+    naming: Naming,
     shape: Shape,
     cells: Vec<Cell>,
 }
 
 impl Table {
-    /// An empty table.
-    pub(super) fn new(capacity: Capacity) -> Self {
-        Self::shaped(Shape::of(capacity))
+    /// An empty table of a run.
+    pub(super) fn new(capacity: Capacity, run: RunId) -> Self {
+        Self::shaped(Shape::of(capacity), run)
     }
 
     /// An empty table of that shape.
-    pub(super) fn shaped(shape: Shape) -> Self {
-        Self { shape, cells: vec![EMPTY; shape.cells()] }
+    pub(super) fn shaped(shape: Shape, run: RunId) -> Self {
+        Self { naming: Naming::of(run), shape, cells: vec![EMPTY; shape.cells()] }
     }
 
     /// The table of these cells.
-    pub(super) fn of(cells: Vec<Cell>, capacity: Capacity) -> Self {
-        Self { shape: Shape::of(capacity), cells }
+    pub(super) fn of(cells: Vec<Cell>, capacity: Capacity, run: RunId) -> Self {
+        Self { naming: Naming::of(run), shape: Shape::of(capacity), cells }
     }
 
     /// The table that travelled as these bytes.
-    pub(super) fn from_wire(wire: &[u8], capacity: Capacity) -> Option<Self> {
-        (wire.len() == Self::wire_size(capacity)).then(|| Self::of(Masked::read(wire), capacity))
+    pub(super) fn from_wire(wire: &[u8], capacity: Capacity, run: RunId) -> Option<Self> {
+        (wire.len() == Self::wire_size(capacity)).then(|| Self::of(Masked::read(wire), capacity, run))
     }
 
     /// The size of a table in bytes.
@@ -52,7 +54,7 @@ impl Table {
 
     /// Adds the blocks of a key, each times a random element.
     pub(super) fn insert_key(&mut self, key: &[u8], count: u64, rng: &mut impl Rng) {
-        let contents = block::contents(key);
+        let contents = self.naming.contents(key);
         let first = contents.len() - 1;
         for (index, content) in contents.into_iter().enumerate() {
             self.insert(content, rng.random(), if index == first { count } else { 0 });
@@ -61,7 +63,7 @@ impl Table {
 
     /// Adds a block times `factor`, `count` times.
     pub(super) fn insert(&mut self, content: Content, factor: u128, count: u64) {
-        let (block, words) = Block::of(content);
+        let (block, words) = self.naming.block(content);
         let cell = cell_of(&block, factor, count);
         for place in self.shape.places(words) {
             add(&mut self.cells[place], &cell);
@@ -120,7 +122,7 @@ impl Table {
             return None;
         }
         let content = std::array::from_fn(|index| gf128::multiply(cell[2 + index], inverse));
-        let (block, words) = Block::of(content);
+        let (block, words) = self.naming.block(content);
         if gf128::multiply(cell[1], inverse) != block.name {
             return None;
         }
@@ -249,7 +251,7 @@ impl Table {
 
     /// Each block's R, by the block's name.
     pub(super) fn factors(&self) -> Option<std::collections::BTreeMap<u128, u128>> {
-        let copy = Self { shape: self.shape, cells: self.cells.clone() };
+        let copy = Self { cells: self.cells.clone(), ..*self };
         let blocks = copy.take_apart_with(|cell| cell[0])?;
         Some(blocks.into_iter().map(|(block, factor)| (block.name, factor)).collect())
     }

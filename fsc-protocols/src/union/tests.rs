@@ -4,13 +4,19 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
+use super::block::Naming;
 use super::table::Shape;
 use super::*;
 
-/// The parties' tables, added up; none is masked.
+/// A run of that number.
+fn run(number: u64) -> RunId {
+    RunId(u128::from(number).to_le_bytes())
+}
+
+/// The parties' tables in a run of the number `seed`, added up; none is masked.
 fn sum_of(parties: &[Counts], capacity: Capacity, seed: u64) -> Table {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let mut table = Table::new(capacity);
+    let mut table = Table::new(capacity, run(seed));
     for (key, count) in parties.iter().flatten() {
         table.insert_key(key, *count, &mut rng);
     }
@@ -96,14 +102,27 @@ fn the_bound_is_the_right_one() {
     let keys =
         |seed: u64| (0..4_u64).map(move |key| (vec![key as u8, seed as u8, (seed >> 8) as u8], 1)).collect::<Counts>();
     let shape = Shape { blocks: 8, parts: 2, width: 5 };
-    let failures = (0..4000).filter(|seed| sum_of_shape(&keys(*seed), shape).take_apart().is_none()).count();
+    let failures = (0..4000).filter(|seed| sum_of_shape(&keys(*seed), shape, run(0)).take_apart().is_none()).count();
     let bound = failure_bound(Shape { blocks: 4, ..shape }).exp2();
     let frequency = failures as f64 / 4000.0;
     assert!(frequency < bound * 1.2 && frequency > bound * 0.4, "failed {frequency}, bound {bound}");
 }
 
-fn sum_of_shape(counts: &Counts, shape: Shape) -> Table {
-    let mut table = Table::shaped(shape);
+/// Keys are chosen so that they collide, and as long as places depend on keys alone, they do so again and again. In another run they
+/// do not, but by chance.
+#[test]
+fn keys_that_collide_in_one_run_do_not_in_another() {
+    let shape = Shape { blocks: 8, parts: 2, width: 12 };
+    let pair = |key: u16| Counts::from([(vec![0], 1), (key.to_le_bytes().to_vec(), 1)]);
+    let fails = |key: u16, number: u64| sum_of_shape(&pair(key), shape, run(number)).take_apart().is_none();
+    let chosen: Vec<u16> = (0..1000).filter(|key| fails(*key, 1)).collect();
+    assert!(!chosen.is_empty(), "one of 144 collides");
+    let again = (2..12).flat_map(|number| chosen.iter().filter(move |key| fails(**key, number))).count();
+    assert!(again <= chosen.len(), "{again} of {} times", 10 * chosen.len());
+}
+
+fn sum_of_shape(counts: &Counts, shape: Shape, run: RunId) -> Table {
+    let mut table = Table::shaped(shape, run);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     for (key, count) in counts {
         table.insert_key(key, *count, &mut rng);
@@ -153,8 +172,23 @@ fn a_table_without_end_is_refused() {
     let place = wire.chunks(128).position(|cell| cell.iter().any(|byte| *byte != 0)).unwrap();
     let mut alone = vec![0; wire.len()];
     alone[place * 128..][..128].copy_from_slice(&wire[place * 128..][..128]);
-    assert!(decode(&wire, capacity).is_some());
-    assert!(decode(&alone, capacity).is_none());
+    assert!(decode(&wire, capacity, run(1)).is_some());
+    assert!(decode(&alone, capacity, run(1)).is_none());
+    assert!(decode(&wire, capacity, run(2)).is_none(), "another run's table");
+}
+
+/// Whoever adds more than there can be, or what is no key, is not taken for one of too many keys.
+#[test]
+fn errors_name_their_cause() {
+    let capacity = Capacity::of(8).unwrap();
+    let why = |table: Table| read(table, capacity).unwrap_err().to_string();
+    let counts: Counts = (0..200_u8).map(|key| (vec![key], 1)).collect();
+    assert!(why(sum_of(&[counts], capacity, 1)).contains("more than were announced"));
+    let most = Counts::from([(b"key".to_vec(), u64::MAX)]);
+    assert!(why(sum_of(&[most.clone(), most], capacity, 1)).contains("a count is out of range"));
+    let mut table = Table::new(capacity, run(1));
+    table.insert([7; 5], 1, 1);
+    assert!(why(table).contains("are no keys"));
 }
 
 #[test]
@@ -174,14 +208,14 @@ fn masked_wire(parties: &[Counts], capacity: Capacity, seed: u64) -> Vec<u8> {
 }
 
 /// The simulator of the module's documentation: the sum of the honest tables, from their pooled counts and the R_k.
-fn simulated(pooled: &Counts, mut factors: impl FnMut(u128) -> u128, capacity: Capacity) -> Vec<u8> {
-    let mut table = Table::new(capacity);
+fn simulated(pooled: &Counts, mut factors: impl FnMut(u128) -> u128, capacity: Capacity, run: RunId) -> Vec<u8> {
+    let (mut table, naming) = (Table::new(capacity, run), Naming::of(run));
     let mut seen = BTreeSet::new();
     for (key, count) in pooled {
-        let contents = block::contents(key);
+        let contents = naming.contents(key);
         let first = contents.len() - 1;
         for (index, content) in contents.into_iter().enumerate() {
-            let name = block::Block::of(content).0.name;
+            let name = naming.block(content).0.name;
             let count = if index == first { *count } else { 0 };
             let factor = if seen.insert(name) { factors(name) } else { 0 };
             table.insert(content, factor, count);
@@ -205,10 +239,11 @@ fn what_is_opened_is_what_the_simulator_predicts() {
     .enumerate()
     {
         let capacity = Capacity::of(32).unwrap();
-        let table = sum_of(&parties, capacity, seed as u64);
+        let seed = seed as u64;
+        let table = sum_of(&parties, capacity, seed);
         let opened: Vec<u8> = table.words().flat_map(u128::to_le_bytes).collect();
         let factors = table.factors().expect("it can be taken apart");
-        assert!(opened == simulated(&pooled(&parties), |name| factors[&name], capacity));
+        assert!(opened == simulated(&pooled(&parties), |name| factors[&name], capacity, run(seed)));
     }
 }
 
@@ -234,8 +269,8 @@ fn a_factor_does_not_show_how_many_parties_have_the_key() {
 #[test]
 fn without_random_factors_holders_cancel() {
     let capacity = Capacity::of(8).unwrap();
-    let mut table = Table::new(capacity);
-    let content = block::contents(b"key").pop().expect("one block");
+    let mut table = Table::new(capacity, run(1));
+    let content = Naming::of(run(1)).contents(b"key").pop().expect("one block");
     table.insert(content, 1, 1);
     table.insert(content, 1, 1);
     assert!(table.take_apart().is_none());
@@ -262,6 +297,6 @@ proptest! {
         let mut wire = masked_wire(&parties, capacity, seed);
         let byte = ChaCha20Rng::seed_from_u64(seed).random_range(0..wire.len());
         wire[byte] ^= 1 << (seed % 8);
-        prop_assert!(decode(&wire, capacity) != Some(pooled(&parties)));
+        prop_assert!(decode(&wire, capacity, run(seed)) != Some(pooled(&parties)));
     }
 }

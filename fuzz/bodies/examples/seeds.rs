@@ -57,7 +57,12 @@ fn opened_table(keys: &[Key]) -> Vec<u8> {
     };
     // The last word of a cell is a count, the others are field elements.
     let sum = |(index, (a, b)): (usize, (u128, u128))| if index % 8 == 7 { a.wrapping_add(b) } else { a ^ b };
-    words(0).into_iter().zip(words(1)).enumerate().map(sum).flat_map(u128::to_le_bytes).collect()
+    let run = report.transcript.iter().find_map(|sent| match &sent.envelope.content {
+        Content::Mail(mail) => Some(mail.run.0),
+        _ => None,
+    });
+    let cells = words(0).into_iter().zip(words(1)).enumerate().map(sum).flat_map(u128::to_le_bytes);
+    run.expect("mail has the run's id").into_iter().chain(cells).collect()
 }
 
 /// Parties less two, elements, unity; then operations as `Op::read` in `session.rs` has them.

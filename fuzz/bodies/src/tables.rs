@@ -1,5 +1,6 @@
 //! What parties write into the table of their keys, and what is read out of it.
 
+use fsc_core::envelope::RunId;
 use fsc_protocols::contingency::Pair;
 use fsc_protocols::key::Key;
 use fsc_protocols::tally::Category;
@@ -18,12 +19,14 @@ pub fn key(data: &[u8]) {
 
 /// An opened table says which keys there are, at most as many as there is room for, or nothing.
 ///
-/// The bytes are those of cells from the first on; the others are empty. What is decoded needs no more blocks than there are.
+/// The bytes are the run's id, and those of cells from the first on; the others are empty. What is decoded needs no more blocks than
+/// there are.
 pub fn union(data: &[u8]) {
+    let Some((run, cells)) = data.split_first_chunk() else { return };
     let capacity = Capacity::of(8).expect("eight are few");
-    let mut wire = data.to_vec();
+    let mut wire = cells.to_vec();
     wire.resize(100 * 128, 0);
-    if let Some(counts) = decode(&wire, capacity) {
+    if let Some(counts) = decode(&wire, capacity, RunId(*run)) {
         assert!(counts.values().all(|count| *count > 0), "a key that nobody has");
         assert!(
             Capacity::of_counts(&counts).is_some_and(|needed| needed.blocks() <= capacity.blocks()),
