@@ -245,9 +245,10 @@ impl Announcement {
         Self { rows: local.rows, columns: local.columns.len(), exponent }
     }
 
+    /// Without rows, too, columns are bounded, so that whatever is added up or multiplied below is.
     fn is_plausible(self) -> bool {
-        let size = self.rows.checked_mul(self.columns + 1);
-        size.is_some_and(|size| size <= local::MOST_ELEMENTS)
+        let size = self.columns.checked_add(1).and_then(|width| width.checked_mul(self.rows));
+        size.is_some_and(|size| size.max(self.columns) <= local::MOST_ELEMENTS)
             && self.exponent.is_none_or(|exponent| (-2200..=2200).contains(&exponent))
     }
 }

@@ -144,6 +144,46 @@ fn all_parties_learn_what_does_not_fit() {
 }
 
 #[test]
+fn impossible_announcements_name_their_party() {
+    let announcement = |rows: u64, columns: u64, exponent: i32| {
+        Value::map([("rows", Value::from(rows)), ("columns", columns.into()), ("exponent", exponent.into())])
+    };
+    for impossible in [
+        announcement(u64::MAX, u64::MAX, 0),
+        announcement(1 << 32, 1 << 32, 0),
+        announcement(0, u64::MAX, 0),
+        announcement(u64::MAX, 0, 0),
+        announcement(2, (1 << 24) + 1, 0),
+        announcement(2, 1, i32::MIN),
+        announcement(2, 1, i32::MAX),
+        Value::Bool(true),
+    ] {
+        let all = Announced::new(0, vec![announcement(1, 2, 1), impossible]);
+        assert_eq!(Plan::new(&all).err().map(|error| error.culprits()), Some(vec![1]), "{all:?}");
+        assert_eq!(SecureMatrixMultiplication::cost(&dealt(), &all), Cost::default());
+    }
+}
+
+/// As long as both are below the bounds of the documentation.
+#[test]
+fn products_of_integers_are_exact() {
+    for (inner, x, y) in
+        [(1, 2_f64.powi(53) - 1.0, 1.0), (3, 3.0, 2_f64.powi(49) - 1.0), (1 << 12, 1.0, 2_f64.powi(41) - 1.0)]
+    {
+        let product = &products(vec![matrix(1, inner, &vec![x; inner]), matrix(inner, 1, &vec![y; inner])])[0];
+        assert_eq!(product, &Ok(vec![inner as f64 * x * y]));
+    }
+    let wide = 1 << 20;
+    let alone: Vec<f64> = std::iter::once(1.0).chain(vec![0.0; wide - 1]).collect();
+    for (bits, exact) in [(50, true), (52, false)] {
+        let mut y = vec![0.0; wide];
+        y[0] = 2_f64.powi(bits) - 1.0;
+        let product = &products(vec![matrix(1, wide, &alone), matrix(wide, 1, &y)])[0];
+        assert_eq!(product == &Ok(vec![y[0]]), exact, "{bits} bits");
+    }
+}
+
+#[test]
 fn data_is_a_list_of_one_matrix_or_nothing() {
     assert!(admit("null", "null").unwrap().1.is_none());
     assert!(admit("[]", "null").unwrap().1.is_none());

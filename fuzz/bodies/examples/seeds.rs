@@ -7,6 +7,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use fsc_core::envelope::Content;
+use fsc_core::joining::{Hello, Spec};
 use fsc_core::sim::{Faults, Report, simulate};
 use fsc_core::value::Value;
 use fsc_protocols::frequency::StatisticsFrequency;
@@ -25,6 +26,10 @@ fn main() -> io::Result<()> {
                 write("hello", &format!("{name}_{number}"), body)?;
             }
         }
+    }
+    for (name, announced) in announcements() {
+        let spec = Spec { function: name.to_owned(), version: 1, params: Value::Null, parties: Vec::new() };
+        write("hello", name, &Hello::new([1; 32], [2; 32], spec, announced, Vec::new()).encoded)?;
     }
     for (name, ops) in SESSIONS {
         write("session", name, ops)?;
@@ -45,7 +50,22 @@ fn main() -> io::Result<()> {
     write("union", "opened", &opened_table(&keys))
 }
 
-/// The sum of two parties' tables, which both have the keys.
+/// Shapes that are too large, and as large as they may be.
+fn announcements() -> [(&'static str, Value); 6] {
+    let shape = |rows: u64, columns: u64, exponent: Value| {
+        Value::map([("rows", rows.into()), ("columns", columns.into()), ("exponent", exponent)])
+    };
+    [
+        ("too_many_columns", shape(3, u64::MAX, Value::Null)),
+        ("columns_without_rows", shape(0, u64::MAX, Value::Null)),
+        ("far_too_long", shape(3, 0, i32::MIN.into())),
+        ("the_largest_matrix", shape(1, 1 << 24, 0.into())),
+        ("the_most_rows", shape(1 << 24, 0, 1.into())),
+        ("too_many_keys", u64::MAX.into()),
+    ]
+}
+
+/// The id of a run, and the sum of two parties' tables in it, which both have the keys.
 fn opened_table(keys: &[Key]) -> Vec<u8> {
     let records = Records { counts: keys.iter().map(|key| (key.clone(), 2)).collect(), omitted: 0 };
     let params = Params { maximum_distinct: Some(8), ..Params::new(None) };
