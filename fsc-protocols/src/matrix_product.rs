@@ -12,7 +12,8 @@
 //! The data of a party is a list of one matrix, `[matrix]`, which is a list of rows. X is that of the first party that has
 //! one, Y that of the second; all other parties give an empty list or null, and learn the product. The error of an element is
 //! at most inner · max|X| · max|Y| · (2^-55 + 2^(c − 70)), and the rounding to a float: the largest elements of X lose nothing. Products
-//! of matrices of integers are exact while max|X| is below 2^55, up to the 53 bits of a float. `parameters.preprocessing` may be `{"dealer": place}`.
+//! of matrices of integers are exact while max|X| is below 2^55 and max|Y| below 2^(70 − c), up to the 53 bits of a float: all
+//! integers up to 2^53, if X has 2^17 columns at most. `parameters.preprocessing` may be `{"dealer": place}`.
 //!
 //! Null is an error that names row and column. `parameters.missing` cannot be `"omit"`: a row of Y belongs to a column of X, and
 //! leaving out both would tell the other owner, and the shapes all parties, what is missing.
@@ -23,9 +24,15 @@
 //!
 //! # Leakage
 //!
-//! The shapes, and for each matrix the power of two next to its largest element. Of the rest nothing beyond the product, and
-//! what follows from it: where X has full column rank, its owner computes Y from the product, and likewise the owner of Y
-//! computes X where Y has full row rank. A square matrix has both as a rule. A policy may refuse this function for that.
+//! The shapes, and for each matrix the power of two next to its largest element. Of the rest nothing beyond X̂Ŷ, which is opened as it
+//! is, with up to 126 bits an element, of which the result has 53; and what follows from it: where X has full column rank, its owner
+//! computes Y from the product, and likewise the owner of Y computes X where Y has full row rank. A square matrix has both as a rule.
+//!
+//! **A wide X does not protect a Y of few distinct values.** An element of the product is to X's owner a sum of those of its 56-bit
+//! numbers for which Y has a one: of the 2^inner columns of zeros and ones, r rows of generic numbers leave one as long as inner is below
+//! 56·r or so. Small ones are found by trial, others by reducing lattices (Lagarias and Odlyzko, "Solving low-density subset sum
+//! problems", J. ACM 32, 1985). Likewise X of few distinct values, and columns of Y, of 70 − c bits. A policy may refuse this function
+//! for all that.
 //!
 //! # Wire
 //!
@@ -86,6 +93,7 @@ impl Protocol for SecureMatrixMultiplication {
         setup: Setup::PairwiseKeys,
         leakage: &[
             "the shapes of both matrices, and the power of two next to the largest element of each",
+            "the exact product of the matrices rounded to 56 and 71 bits, of which the result has 53",
             "what follows from the product: Y to the owner of X, where X has full column rank, and X to the owner of Y, \
              where Y has full row rank",
         ],

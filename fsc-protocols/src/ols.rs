@@ -4,7 +4,8 @@
 //! Q_j, which party j alone learns its block of, β_j = R_j^-1·g_j, and that is published.
 //!
 //! * Columns at one party, y at another: g = Q'y, one product ([`linear::product`](crate::linear::product)), opened to the owner
-//!   of the columns. It learns no more than from β, since Q'y = Rβ. For details it is told y'y, which follows from these.
+//!   of the columns, who so learns Rβ. The owner of y leaves the lowest bits of its share out: of Q'y, that tells an interval of 2^-64, whose
+//!   ends depend on the other share, and nothing else. For details the owner of the columns is told y'y, which follows from these.
 //! * Columns at several parties, y at any: [`linear::solve`](crate::linear::solve).
 //!
 //! The data of a party is a list of what it has: `[X]`, `[y]`, `[X, y]`, or `[]` or null for nothing; X is a list of rows, y a list
@@ -38,9 +39,17 @@
 //! # Leakage
 //!
 //! The number of rows and of each party's columns, who has y, and the power of two next to the length of y (centred, with an
-//! intercept). Beyond the output, with columns at several parties: the last bits of what is opened to a party of its own
-//! coefficients and their errors, as far as they are rounding, depend on all data; and one bit, that a computation was refused because
-//! columns of different parties are too nearly dependent.
+//! intercept). Beyond the output, with columns at one party: R·β to 64 bits behind the point, for columns and a y of length 1, where the
+//! output has 53 bits of each coefficient, to their owner. With columns at several parties: the last bits of what is opened to a party of
+//! its own coefficients and their errors, as far as they are rounding, depend on all data; and one bit, that a computation was refused
+//! because columns of different parties are too nearly dependent.
+//!
+//! **The output may give y away, and not only with hardly more rows than coefficients.** Who knows all columns learns from β one weighted sum of
+//! y for each, to some 53 bits (their owner to some 64). If y has few distinct values, that tells which y it is: of the 2^n vectors of
+//! zeros and ones, 53 bits for each of p coefficients leave one as long as n is below 53·p or so, whatever
+//! `allow_few_rows` says. For small n it is found by trial, otherwise by reducing lattices (Lagarias and Odlyzko, "Solving
+//! low-density subset sum problems", J. ACM 32, 1985). It takes columns of many digits: where they are of few distinct values, too, many
+//! y have the same sums.
 //!
 //! # Wire
 //!
@@ -173,7 +182,9 @@ impl Protocol for StatisticsRegressionOLSVertical {
         leakage: &[
             "the number of rows and of each party's columns, and who has the dependent variable",
             "the power of two next to the length of the dependent variable",
-            "with hardly more rows than columns, the dependent variable follows from the coefficients",
+            "with hardly more rows than columns, the dependent variable follows from the coefficients; if it has few distinct values, \
+             as 0 and 1, it does so up to about 53 rows for each column",
+            "with columns at one party: to their owner, what coefficients are made of, to 64 bits behind the point",
             "with columns at several parties: the last bits of a party's own coefficients and variances before it publishes them, and one \
              bit, whether columns of different parties are too nearly dependent",
         ],
@@ -428,7 +439,13 @@ impl Plan {
             _ => Factor::Neither,
         };
         let shares = product::products(party, self.system.source, vec![(product, factor)]).await?;
-        let share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; product.rows]);
+        let mut share = shares.into_iter().flatten().next().unwrap_or_else(|| vec![0; product.rows]);
+        if party.me() == product.right {
+            // What is opened is less by as much, and says less of y: in which interval of that width, set by the other share, Q'y is.
+            for element in &mut share {
+                *element &= u128::MAX << UNUSED;
+            }
+        }
         let mut aside = party.fork("square");
         if let (Some(y), true) = (&local.y, self.params.details && party.me() == product.right) {
             aside.send(product.left, Bytes::copy_from_slice(&dot(&y.numbers, &y.numbers).to_le_bytes()));
@@ -593,6 +610,9 @@ fn f64_of(bytes: &[u8]) -> Option<f64> {
 
 /// Bits behind the point of Q and y, whose elements are 1 at most.
 const ENTRY: i32 = 62;
+
+/// The lowest bits of Q'y, which are not opened: 64 behind the point are more than coefficients need.
+const UNUSED: i32 = 2 * ENTRY - 64;
 
 #[cfg(test)]
 mod tests;

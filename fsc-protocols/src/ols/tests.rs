@@ -301,6 +301,52 @@ fn all_parties_learn_why_there_is_no_result() {
     }
 }
 
+/// Sums and products of what parties announce are made before anything else: none of it overflows, and nothing is computed.
+#[test]
+fn impossible_announcements_name_their_party() {
+    let announcement = |rows: u64, columns: u64, exponent: Option<i32>| {
+        let exponent = exponent.map_or(Value::Null, Value::from);
+        Value::map([("rows", rows.into()), ("columns", columns.into()), ("exponent", exponent)])
+    };
+    let params = Params { allow_few_rows: true, ..params(true, true) };
+    let most = local::MOST_ELEMENTS as u64;
+    for impossible in [
+        announcement(12, u64::MAX, None),
+        announcement(0, u64::MAX, None),
+        announcement(0, most + 1, None),
+        announcement(1 << 32, 1 << 32, None),
+        announcement(u64::MAX, 0, Some(1)),
+        announcement(u64::MAX, 1, None),
+        announcement(most, 1, None),
+        announcement(12, 1, Some(i32::MIN)),
+        announcement(12, 1, Some(i32::MAX)),
+        Value::map([("rows", Value::from(-1)), ("columns", 1.into()), ("exponent", Value::Null)]),
+        Value::Null,
+    ] {
+        let all = Announced::new(0, vec![announcement(12, 1, Some(1)), impossible]);
+        assert_eq!(Plan::new(&params, &all).err().map(|error| error.culprits()), Some(vec![1]), "{all:?}");
+        assert_eq!(StatisticsRegressionOLSVertical::cost(&params, &all), Cost::default());
+    }
+    // What is possible, but for nobody's data: 64 parties of as many columns as one can have.
+    let all = Announced::new(0, vec![announcement(0, most, Some(1)); 64]);
+    assert!(Plan::new(&params, &all).is_err());
+}
+
+/// The owner of all columns is opened what coefficients are made of to 64 bits behind the point, and not to all 124 of the product:
+/// each more could tell it one more of many y that there may be.
+#[test]
+fn the_owner_of_columns_is_opened_no_bits_that_coefficients_do_not_need() {
+    for preprocessing in [Source::Oblivious, Source::Dealer(0)] {
+        let params = Params { preprocessing, ..params(false, false) };
+        let report = run(&params, small(false, false));
+        let sent = report.payloads(1, 0);
+        // Of three columns.
+        let share = sent.iter().rfind(|payload| payload.len() == 3 * 16).expect("a share of Q'y");
+        let share: Vec<u128> = ring::decode(share, 3).unwrap();
+        assert!(share.iter().all(|element| element.trailing_zeros() >= 60), "{preprocessing:?}");
+    }
+}
+
 /// As the reference has it: ten rows, ten columns, and no parameters.
 #[test]
 fn without_parameters_few_rows_are_accepted_with_a_warning() {
