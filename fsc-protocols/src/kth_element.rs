@@ -62,7 +62,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::circuit::Size;
 use crate::data::{Column, Missing};
-use crate::order::Options;
+use crate::order::{self, MOST, Options};
 use crate::search::{Search, count_up_to};
 use crate::sharing::masks;
 
@@ -88,9 +88,9 @@ pub struct Element {
     /// The element.
     pub item: Value,
     /// How many elements there are.
-    pub samples: Value,
+    pub samples: u64,
     /// How many were left out, where that was asked for.
-    pub omitted: Option<Value>,
+    pub omitted: Option<u64>,
 }
 
 impl Protocol for KthElement {
@@ -124,6 +124,9 @@ impl Protocol for KthElement {
             _ => None,
         };
         let rank = rank.ok_or_else(|| wrong("its rank must be a whole number, from 1"))?;
+        if rank > submission.parties as u64 * MOST as u64 {
+            return Err(wrong("its rank is greater than the number of elements that there can be"));
+        }
         let [least, greatest] = options.range();
         let mut bound = |key, default| entries.remove(key).map_or(Ok(default), |bound| options.code(bound));
         let (lower, upper) = (bound("lower_bound", least)?, bound("upper_bound", greatest)?);
@@ -142,8 +145,8 @@ impl Protocol for KthElement {
     }
 
     fn present(output: Element) -> Result<Value, ConvertError> {
-        let omitted = output.omitted.map(|omitted| ("omitted", omitted));
-        Ok(Value::map([("item", output.item), ("samples", output.samples)].into_iter().chain(omitted)))
+        let omitted = output.omitted.map(|omitted| ("omitted", omitted.into()));
+        Ok(Value::map([("item", output.item), ("samples", output.samples.into())].into_iter().chain(omitted)))
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Column<u64>>) -> Result<Element, ProtocolError> {
@@ -152,7 +155,7 @@ impl Protocol for KthElement {
         let outside = sorted.first().is_some_and(|least| *least < params.lower)
             || sorted.last().is_some_and(|greatest| *greatest > params.upper);
         let (samples, omitted) = params.count(party, sorted.len(), outside, omitted).await?;
-        if u128::from(params.rank) > samples {
+        if params.rank > samples {
             return Err(ProtocolError::NoResult { why: "the rank is greater than the number of elements" });
         }
         // The rank belongs to the sum once.
@@ -162,7 +165,7 @@ impl Protocol for KthElement {
         let found = search.run(party, params.options.preprocessing, None, &[&question]).await?;
         let item = found.and_then(|found| params.options.number(*found.first()?));
         let item = item.ok_or(ProtocolError::NoResult { why: "there is no such element" })?;
-        Ok(Element { item, samples: Value::from(samples), omitted })
+        Ok(Element { item, samples, omitted })
     }
 }
 
@@ -183,18 +186,19 @@ impl Params {
         mine: usize,
         outside: bool,
         omitted: u64,
-    ) -> Result<(u128, Option<Value>), ProtocolError> {
+    ) -> Result<(u64, Option<u64>), ProtocolError> {
         // Uniform, if any party has elements out of bounds: it says that there are some, not how many parties have.
         let flag = if outside { party.rng().random() } else { 0 };
         let mut mine = vec![mine as u128, flag, u128::from(omitted)];
         mine.truncate(self.counts());
         let share = masks::share_of_sum(party, Secret::new(mine));
         let mut totals = party.open(share).await?.into_iter();
-        let samples = totals.next().unwrap_or_default();
+        let samples = order::count(totals.next().unwrap_or_default(), party.parties())?;
         if totals.next() != Some(0) {
             return Err(ProtocolError::NoResult { why: "there are elements out of bounds" });
         }
-        Ok((samples, totals.next().map(Value::from)))
+        let omitted = totals.next().map(|omitted| order::count(omitted, party.parties())).transpose()?;
+        Ok((samples, omitted))
     }
 }
 

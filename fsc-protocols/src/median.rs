@@ -41,7 +41,7 @@ use serde::Serialize;
 
 use crate::circuit::Size;
 use crate::data::{Column, Missing};
-use crate::order::{Options, to_float, to_integer};
+use crate::order::{self, Options, to_float, to_integer};
 use crate::search::{Search, count_up_to};
 use crate::sharing::masks;
 use crate::sum::Kind;
@@ -59,7 +59,7 @@ pub struct Median {
     /// Their mean.
     pub median: Value,
     /// How many were left out, where that was asked for.
-    pub omitted: Option<Value>,
+    pub omitted: Option<u64>,
 }
 
 impl Protocol for SecureMedian {
@@ -96,7 +96,7 @@ impl Protocol for SecureMedian {
 
     fn present(output: Median) -> Result<Value, ConvertError> {
         let middle = [("lower", output.lower), ("upper", output.upper), ("median", output.median)];
-        Ok(Value::map(middle.into_iter().chain(output.omitted.map(|omitted| ("omitted", omitted)))))
+        Ok(Value::map(middle.into_iter().chain(output.omitted.map(|omitted| ("omitted", omitted.into())))))
     }
 
     async fn run(party: &mut Party, params: Options, input: Secret<Column<u64>>) -> Result<Median, ProtocolError> {
@@ -105,7 +105,8 @@ impl Protocol for SecureMedian {
         let omitted = match params.missing {
             Missing::Omit => {
                 let share = masks::share_of_sum(party, Secret::new(vec![u128::from(omitted)]));
-                party.open(share).await?.into_iter().next().map(Value::from)
+                let opened = party.open(share).await?.into_iter().next().unwrap_or_default();
+                Some(order::count(opened, party.parties())?)
             }
             Missing::Error => None,
         };

@@ -48,7 +48,7 @@ use crate::algebra::bits::Bits;
 use crate::circuit::garbled::{self, Circuit, Garbled};
 use crate::circuit::{Gmw, Size, compare};
 use crate::data::{Column, Missing};
-use crate::order::{MOST, Options};
+use crate::order::{self, MOST, Options};
 use crate::preprocessing::Source;
 use crate::sharing::masks;
 
@@ -128,7 +128,8 @@ impl Protocol for MinimumMaximum {
         mine.truncate(counts(params));
         let share = masks::share_of_sum(party, Secret::new(mine));
         let opened = party.open(share).await?;
-        let mut totals = opened.into_iter().map(|total| u64::try_from(total).unwrap_or(u64::MAX));
+        let totals = opened.into_iter().map(|total| order::count(total, party.parties()));
+        let mut totals = totals.collect::<Result<Vec<_>, _>>()?.into_iter();
 
         let pooled = extremes(party, params.preprocessing, &[input.expose().extremes]).await?;
         let [Some((least, greatest))] = pooled[..] else { return Err(NOTHING) };

@@ -4,6 +4,7 @@
 //! exactly. Codes are an encoding, not an encryption, and are never sent.
 
 use fsc_core::object::ObjectError;
+use fsc_core::protocol::ProtocolError;
 use fsc_core::value::{Value, from_value};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,14 @@ use crate::sum::Kind;
 
 /// The most numbers of one party, so that counts are bounded whatever the inputs are.
 pub const MOST: usize = (1 << 30) - 1;
+
+/// A number of numbers that all parties together have or left out, as it was opened. Whoever adds what nobody can have gets an
+/// error, and so do all.
+pub(crate) fn count(opened: u128, parties: usize) -> Result<u64, ProtocolError> {
+    let most = parties as u64 * MOST as u64;
+    let count = u64::try_from(opened).ok().filter(|count| *count <= most);
+    count.ok_or(ProtocolError::NoResult { why: "there are more numbers than all parties together may have" })
+}
 
 /// What functions of order have in common, as clients write it into `parameters`, and equal at all parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +60,7 @@ impl Options {
                 (column.numbers.into_iter().map(of_integer).collect::<Vec<_>>(), column.omitted)
             }
         };
-        if numbers.len() > MOST {
+        if numbers.len() as u64 + omitted > MOST as u64 {
             return Err(ObjectError::argument("data", format!("there are more than {MOST} numbers")));
         }
         Ok(Column { numbers, omitted })

@@ -100,7 +100,7 @@ pub(crate) fn admit<C: Category>(submission: Submission) -> Result<(Params<C::Bo
     let params = options.params::<C>(submission.parties)?;
     let cells = params.categories.as_ref().map(|book| C::cells(book).into_iter().collect::<BTreeSet<_>>());
     let records = Records::read(submission.data, params.missing, cells.as_ref())?;
-    if records.counts.values().sum::<u64>() > (1 << RECORDS) / submission.parties as u64 {
+    if records.counts.values().sum::<u64>() + records.omitted > (1 << RECORDS) / submission.parties as u64 {
         return Err(wrong("there are too many records"));
     }
     if cells.is_none() {
@@ -142,10 +142,11 @@ pub(crate) async fn tally<C: Category>(
     params: &Params<C::Book>,
     records: Secret<Records<C>>,
 ) -> Result<Tally<C>, ProtocolError> {
-    match &params.categories {
+    let tally = match &params.categories {
         Some(book) => of_known(party, params, C::cells(book), &records).await,
         None => of_unknown(party, params, &records).await,
-    }
+    };
+    tally?.checked()
 }
 
 /// One sum over the code book, of the cells that are to be shown.
@@ -283,6 +284,15 @@ impl<C: Category> Records<C> {
 }
 
 impl<C: Category> Tally<C> {
+    /// This, if all parties together may have so many records. Whoever adds what nobody can have gets an error, and so do all.
+    fn checked(self) -> Result<Self, ProtocolError> {
+        let counts = self.cells.iter().filter_map(|(_, count)| *count).chain(self.omitted);
+        if counts.map(u128::from).sum::<u128>() > 1 << RECORDS {
+            return Err(ProtocolError::NoResult { why: "there are more records than all parties together may have" });
+        }
+        Ok(self)
+    }
+
     /// The sum of the counts that are shown.
     pub fn samples(&self) -> u64 {
         self.cells.iter().filter_map(|(_, count)| *count).sum()

@@ -243,6 +243,24 @@ fn more_keys_than_the_bound_are_an_error_everywhere() {
     assert!(admit(&json_of(&Value::List((0..65).map(Value::from).collect())), r#"{"maximum_distinct": 64}"#).is_err());
 }
 
+/// A party that does not do as it should adds what nobody can have: an error, as that is no count, and none of too many keys.
+#[test]
+fn more_records_than_there_can_be_are_an_error_everywhere() {
+    let of = |text: &str, count: u64| Records { counts: [(Key::Text(text.to_owned()), count)].into(), omitted: 0 };
+    let omitted = Records { counts: BTreeMap::new(), omitted: u64::MAX };
+    let (most, one, two) = (of("a", u64::MAX), of("a", 1), of("b", 1 << 39));
+    for inputs in [[most.clone(), one], [most.clone(), two.clone()], [two, of("a", 1 << 40)], [most, omitted]] {
+        for params in [Params::new(None), Params::new(Some(["a", "b"].map(|key| Key::Text(key.to_owned())).to_vec()))] {
+            let params = Params { missing: Missing::Omit, ..params };
+            let report = simulate::<StatisticsFrequency>(&params, inputs.to_vec(), 1, Faults::default()).unwrap();
+            for outcome in report.outcomes {
+                let error = outcome.expect_err("no result").to_string();
+                assert!(error.contains("more records than") || error.contains("out of range"), "{error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_no_category_is_refused_by_position() {
     for (data, parameters, expected) in [

@@ -108,6 +108,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_sent() {
     for (data, parameters, expected) in [
         (r#"{"array": [1], "rank": 0}"#, "null", "rank must be a whole number, from 1"),
         (r#"{"array": [1], "rank": 1.5}"#, "null", "rank must be"),
+        (r#"{"array": [1], "rank": 2147483647}"#, "null", "greater than the number of elements that there can be"),
         (r#"{"array": [1]}"#, "null", "rank must be"),
         (r#"{"rank": 1}"#, "null", "lacks the array"),
         (r#"{"array": [1], "rank": 1, "lower_bound": 2, "upper_bound": 1}"#, "null", "above its upper_bound"),
@@ -134,6 +135,43 @@ fn ranks_that_do_not_exist_are_errors_at_every_party() {
         for result in results::<KthElement>(&digits(4), inputs.to_vec()) {
             assert!(result.unwrap_err().contains(why));
         }
+    }
+}
+
+/// A party that does not do as it should says that it has so many elements that any rank exists.
+#[test]
+fn more_elements_than_there_can_be_are_an_error_everywhere() {
+    struct Boasting;
+
+    impl Protocol for Boasting {
+        const NAME: &'static str = KthElement::NAME;
+        const VERSION: u16 = KthElement::VERSION;
+        const SECURITY: Security = KthElement::SECURITY;
+        type Params = Params;
+        type Input = Column<u64>;
+        type Output = Element;
+
+        fn admit(submission: Submission) -> Result<(Params, Column<u64>), ObjectError> {
+            KthElement::admit(submission)
+        }
+
+        fn cost(params: &Params, all: &Announced) -> Cost {
+            KthElement::cost(params, all)
+        }
+
+        async fn run(party: &mut Party, params: Params, input: Secret<Column<u64>>) -> Result<Element, ProtocolError> {
+            if party.me() == 0 {
+                return KthElement::run(party, params, input).await;
+            }
+            params.count(party, usize::MAX - 1, false, 0).await?;
+            Err(ProtocolError::NoResult { why: "it was believed" })
+        }
+    }
+
+    let params = Params { rank: u64::MAX, ..digits(1) };
+    for result in results::<Boasting>(&params, vec![integers(&[1]), integers(&[])]) {
+        let error = result.unwrap_err();
+        assert!(error.contains("more numbers than all parties"), "{error}");
     }
 }
 
@@ -258,7 +296,7 @@ impl Protocol for ShowsCounts {
         let counts = party.open(share).await?;
         let code = params.lower + counts.iter().filter(|count| **count < u128::from(params.rank)).count() as u64;
         let item = params.options.number(code).unwrap_or_default();
-        Ok(Element { item, samples: Value::from(samples), omitted: None })
+        Ok(Element { item, samples, omitted: None })
     }
 }
 
