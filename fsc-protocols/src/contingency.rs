@@ -8,7 +8,7 @@
 //! keys of rows, or of columns, are the same text; `cells`, a list of `[[row, column], count]`, likewise; `row_totals` and
 //! `column_totals`, lists of `[key, total]`; `mode`, a pair; `samples`, `suppressed` and `omitted`. Totals and `samples` are sums
 //! of the counts that are shown. If the rows and columns that occur would make a table of more than 2^20 cells, there is no
-//! `table`, and `cells` are those that occur.
+//! `table`, and `cells` are those that occur. Where there is no mode or no table, `notes` has the reason.
 //!
 //! # Security
 //!
@@ -89,12 +89,12 @@ impl Protocol for StatisticsContingency {
     fn present(output: Tally<Pair>) -> Result<Value, ConvertError> {
         let sides = Book::of(&output.cells);
         let (output, is_full) = sides.fill(output);
-        let mut result = output.entries(to_value);
-        let table = if is_full { sides.table(&output.cells) } else { None };
-        result.extend(table.map(|table| ("table".to_owned(), table)));
-        result.insert("row_totals".to_owned(), totals(&output.cells, |(row, _)| row));
-        result.insert("column_totals".to_owned(), totals(&output.cells, |(_, column)| column));
-        Ok(Value::Map(result))
+        let mut results = output.results(to_value);
+        let too_large = Err("it would have more than 2^20 cells: see cells");
+        results.offer("table", if is_full { sides.table(&output.cells) } else { too_large });
+        results.insert("row_totals", totals(&output.cells, |(row, _)| row));
+        results.insert("column_totals", totals(&output.cells, |(_, column)| column));
+        Ok(results.finish())
     }
 
     async fn run(
@@ -129,16 +129,16 @@ impl Book {
     }
 
     /// The counts by row and column as texts, if these differ. The cells are all pairs, in order.
-    fn table(&self, cells: &[(Pair, Option<u64>)]) -> Option<Value> {
+    fn table(&self, cells: &[(Pair, Option<u64>)]) -> Result<Value, &'static str> {
         let texts = |keys: &[Key]| keys.iter().map(Key::to_text).collect::<BTreeSet<_>>().len();
         if texts(&self.rows) < self.rows.len() || texts(&self.columns) < self.columns.len() {
-            return None;
+            return Err("different rows, or columns, are the same text, as 1 and \"1\" are: see cells");
         }
         let row = |cells: &[(Pair, Option<u64>)]| {
             Value::map(cells.iter().map(|((_, column), count)| (column.to_text(), written(*count))))
         };
         let rows = cells.chunks(self.columns.len().max(1)).zip(&self.rows);
-        Some(Value::map(rows.map(|(cells, key)| (key.to_text(), row(cells)))))
+        Ok(Value::map(rows.map(|(cells, key)| (key.to_text(), row(cells)))))
     }
 }
 

@@ -13,7 +13,7 @@
 //! The result has `cells`, a list of `[key, count]` in order of the keys, where the count of a suppressed cell is null;
 //! `histogram`, the same as a mapping by text, unless different keys are the same text, as 1 and "1"; `mode`, the key with the
 //! highest count, the smallest of several, null without records; `samples`, the sum of the counts that are shown;
-//! `suppressed`, how many are not, if any; and `omitted`.
+//! `suppressed`, how many are not, if any; and `omitted`. Where there is no mode or no histogram, `notes` has the reason.
 //!
 //! # Security
 //!
@@ -84,9 +84,9 @@ impl Protocol for StatisticsFrequency {
     }
 
     fn present(output: Tally<Key>) -> Result<Value, ConvertError> {
-        let mut result = output.entries(Key::to_value);
-        result.extend(histogram(&output.cells).map(|histogram| ("histogram".to_owned(), histogram)));
-        Ok(Value::Map(result))
+        let mut results = output.results(Key::to_value);
+        results.offer("histogram", histogram(&output.cells));
+        Ok(results.finish())
     }
 
     async fn run(
@@ -168,9 +168,10 @@ pub(crate) fn not_a_key(position: usize, item: &Value) -> ObjectError {
 }
 
 /// The counts by the keys as texts, if these differ.
-fn histogram(cells: &[(Key, Option<u64>)]) -> Option<Value> {
+fn histogram(cells: &[(Key, Option<u64>)]) -> Result<Value, &'static str> {
     let by_text: BTreeMap<String, Value> = cells.iter().map(|(key, count)| (key.to_text(), written(*count))).collect();
-    (by_text.len() == cells.len()).then_some(Value::Map(by_text))
+    let why = "different categories are the same text, as 1 and \"1\" are: see cells";
+    if by_text.len() == cells.len() { Ok(Value::Map(by_text)) } else { Err(why) }
 }
 
 #[cfg(test)]

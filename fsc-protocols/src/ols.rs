@@ -570,15 +570,33 @@ impl Plan {
         let of_intercept = whole.get(1).map(|variance| self.unscaled(local::standard_error(*variance, self.freedom())));
         let errors: Vec<f64> = of_intercept.into_iter().chain(errors).collect();
         let details = whole.first().map(|unexplained| self.details(&mle, errors, *unexplained));
+        let notes = self.notes(details.as_ref());
+        Ok(Output { mle, details, notes })
+    }
+
+    /// What to beware of, and why something is null.
+    fn notes(&self, details: Option<&Details>) -> BTreeMap<&'static str, &'static str> {
         let mut notes = BTreeMap::new();
         if self.freedom() < MARGIN {
             let why = "there are hardly more rows than coefficients: who has the columns learns the dependent variable from them";
             notes.insert("mle", why);
         }
-        if details.as_ref().is_some_and(|details| details.standard_errors.is_none()) {
-            notes.insert("standard_errors", "there are as many coefficients as rows");
+        let Some(details) = details else { return notes };
+        if details.standard_errors.is_none() {
+            notes.extend(["standard_errors", "t", "p"].map(|key| (key, "there are as many coefficients as rows")));
         }
-        Ok(Output { mle, details, notes })
+        if details.t.iter().flatten().any(Option::is_none) {
+            notes.extend(["t", "p"].map(|key| (key, "a standard error is zero")));
+        }
+        if details.r_squared.is_none() {
+            let why = if self.params.intercept {
+                "the dependent variable is constant"
+            } else {
+                "the dependent variable is zero"
+            };
+            notes.insert("r_squared", why);
+        }
+        notes
     }
 
     /// A number in units of y's power of two.

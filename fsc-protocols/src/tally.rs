@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::circuit::sign::Signs;
 use crate::data::Missing;
+use crate::moments::results::Results;
 use crate::preprocessing::Source;
 use crate::sharing::masks;
 use crate::union::{self, Capacity, Counts, union};
@@ -306,18 +307,22 @@ impl<C: Category> Tally<C> {
         highest.map(|(category, _)| category)
     }
 
-    /// The entries that the results of all functions have; `to_value` writes a category.
-    pub(crate) fn entries(&self, to_value: fn(&C) -> Value) -> BTreeMap<String, Value> {
+    /// The results that all functions have; `to_value` writes a category.
+    pub(crate) fn results(&self, to_value: fn(&C) -> Value) -> Results {
+        let mut results = Results::default();
         let cell = |(category, count): &(C, Option<u64>)| Value::List(vec![to_value(category), written(*count)]);
-        let suppressed = self.cells.iter().filter(|(_, count)| count.is_none()).count();
-        let entries = [
-            ("cells", Some(Value::List(self.cells.iter().map(cell).collect()))),
-            ("mode", Some(self.mode().map_or(Value::Null, to_value))),
-            ("samples", Some(written(Some(self.samples())))),
-            ("omitted", self.omitted.map(Value::from)),
-            ("suppressed", (suppressed > 0).then(|| suppressed.into())),
-        ];
-        entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        let suppressed = self.cells.iter().filter(|(_, count)| count.is_none()).count() as u64;
+        results.insert("cells", Value::List(self.cells.iter().map(cell).collect()));
+        let mode = match self.mode() {
+            Some(category) => to_value(category),
+            None if suppressed > 0 => results.note("mode", "no count above zero is shown"),
+            None => results.note("mode", "there are no records"),
+        };
+        results.insert("mode", mode);
+        results.insert("samples", written(Some(self.samples())));
+        results.count("omitted", self.omitted);
+        results.count("suppressed", Some(suppressed).filter(|suppressed| *suppressed > 0));
+        results
     }
 }
 

@@ -179,6 +179,7 @@ fn recorded_results_are_met() {
         let result = result(&data, parameters);
         assert_eq!(json_of(result.entry("histogram").unwrap()), r#"{"a":47.0,"b":50.0,"c":49.0,"d":54.0}"#);
         assert_eq!(result.entry("mode"), Some(&"d".into()));
+        assert_eq!(result.entry("notes"), None);
     }
 }
 
@@ -188,6 +189,7 @@ fn keys_are_kept_apart_by_type() {
     let cells = r#"[[true,1.0],[1,2.0],[2.5,1.0],["1",1.0],["true",1.0]]"#;
     assert_eq!(json_of(result.entry("cells").unwrap()), cells);
     assert_eq!(result.entry("histogram"), None, "1 and \"1\" are the same text");
+    assert!(json_of(result.entry("notes").unwrap()).contains("are the same text"));
     assert_eq!(result.entry("mode"), Some(&Value::Int(1)));
 }
 
@@ -203,6 +205,7 @@ fn nothing_is_counted_where_nobody_has_records() {
         let result = result(&["[]", "[]", "[]"], parameters);
         assert_eq!(json_of(result.entry("cells").unwrap()), cells);
         assert_eq!((result.entry("mode"), result.entry("samples")), (Some(&Value::Null), Some(&Value::Float(0.0))));
+        assert_eq!(json_of(result.entry("notes").unwrap()), r#"{"mode":"there are no records"}"#);
     }
     assert_eq!(json_of(result(&["[]", "[3]"], "null").entry("histogram").unwrap()), r#"{"3":1.0}"#);
 }

@@ -25,6 +25,19 @@ impl Results {
         self.entries.insert(name.to_owned(), value);
     }
 
+    /// Adds what is no statistic.
+    pub(crate) fn insert(&mut self, name: &str, value: Value) {
+        self.entries.insert(name.to_owned(), value);
+    }
+
+    /// Adds what is no statistic, or says why it is not there.
+    pub(crate) fn offer(&mut self, name: &str, value: Result<Value, &'static str>) {
+        match value {
+            Ok(value) => self.insert(name, value),
+            Err(why) => self.notes.extend([(name.to_owned(), why.into())]),
+        }
+    }
+
     /// Adds a count, if there is one.
     pub(crate) fn count(&mut self, name: &str, count: Option<u64>) {
         self.entries.extend(count.map(|count| (name.to_owned(), count.into())));
@@ -38,7 +51,8 @@ impl Results {
         Value::Map(self.entries)
     }
 
-    fn note(&mut self, name: &str, why: &str) -> Value {
+    /// The null of something that is there, and why it is.
+    pub(crate) fn note(&mut self, name: &str, why: &str) -> Value {
         self.notes.insert(name.to_owned(), why.into());
         Value::Null
     }

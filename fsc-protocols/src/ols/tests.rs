@@ -563,8 +563,35 @@ fn where_there_is_nothing_to_explain_no_part_is_explained() {
     for inputs in [vec![x(&columns), y()], vec![x(&columns[..1]), x(&columns[1..]), y()]] {
         let result = result(&params(true, true), inputs).unwrap();
         assert_eq!(result.entry("r_squared"), Some(&Value::Null));
+        assert_eq!(note(&result, "r_squared"), Some(&"the dependent variable is constant".into()));
         assert!((numbers(&result, "mle")[0] - 3.0).abs() < 1e-12);
         assert!(numbers(&result, "standard_errors").iter().all(|error| *error < 1e-6));
+    }
+}
+
+fn note<'a>(result: &'a Value, key: &str) -> Option<&'a Value> {
+    result.entry("notes").and_then(|notes| notes.entry(key))
+}
+
+#[test]
+fn what_is_null_is_so_for_a_reason() {
+    let column = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0].to_vec();
+    let of = |columns: &[Vec<f64>], y: &[f64]| {
+        let params = Params { allow_few_rows: true, ..params(false, true) };
+        let all = local(columns, Some(y), false).unwrap();
+        result(&params, vec![all, local(&[], None, false).unwrap()]).unwrap()
+    };
+    let (zero, as_many) = (of(std::slice::from_ref(&column), &[0.0; 7]), of(&[vec![2.0]], &[6.0]));
+    let explained = of(std::slice::from_ref(&column), &column);
+    for (result, keys) in [(zero, &["r_squared"][..]), (as_many, &["standard_errors", "t", "p"]), (explained, &[])] {
+        for key in ["r_squared", "standard_errors", "t", "p"] {
+            let is_null = match result.entry(key) {
+                Some(Value::List(items)) => items.contains(&Value::Null),
+                other => other == Some(&Value::Null),
+            };
+            assert!(is_null || !keys.contains(&key), "{key} is defined");
+            assert_eq!(note(&result, key).is_some(), is_null, "{key}");
+        }
     }
 }
 
