@@ -55,6 +55,12 @@ pub trait Protocol: Send + Sync + 'static {
     /// with the transcript. What others announce may be nonsense: then the cost does not matter, as the run is to name them.
     fn cost(params: &Self::Params, all: &Announced) -> Cost;
 
+    /// What a run with these parameters needs, where they may ask for another setup than [`Protocol::SECURITY`] says.
+    fn setup(params: &Self::Params) -> Setup {
+        let _ = params;
+        Self::SECURITY.setup
+    }
+
     /// One party's part in a run.
     fn run(
         party: &mut Party,
@@ -229,6 +235,8 @@ pub struct Prepared {
     pub version: u16,
     /// The public parameters, which parties compare.
     pub params: Value,
+    /// What the run needs besides the parties.
+    pub setup: Setup,
     /// What the others may know of the input before the run starts.
     pub announcement: Value,
     /// What the run will send, as soon as all have announced.
@@ -354,7 +362,7 @@ impl<P: Protocol> ErasedProtocol for Erased<P> {
 /// Readies a run of `P` from typed parameters and input, as tests and embedders have them.
 pub fn prepare<P: Protocol>(params: P::Params, input: Secret<P::Input>) -> Result<Prepared, ObjectError> {
     let public = to_value(&params).map_err(|error| ObjectError::argument("parameters", error.to_string()))?;
-    let announcement = P::announce(&params, input.expose());
+    let (setup, announcement) = (P::setup(&params), P::announce(&params, input.expose()));
     let of_cost = params.clone();
     let cost = Box::new(move |all: &Announced| P::cost(&of_cost, all));
     let run = move |mut party: Party| -> BoxFuture<Result<Value, ProtocolError>> {
@@ -366,5 +374,5 @@ pub fn prepare<P: Protocol>(params: P::Params, input: Secret<P::Input>) -> Resul
         })
     };
     let run = Box::new(run);
-    Ok(Prepared { function: P::NAME, version: P::VERSION, params: public, announcement, cost, run })
+    Ok(Prepared { function: P::NAME, version: P::VERSION, params: public, setup, announcement, cost, run })
 }

@@ -830,7 +830,8 @@ mod tests {
 
     fn prepared(function: &'static str, run: RunFn) -> Prepared {
         let cost = Box::new(|_: &Announced| Cost::default());
-        Prepared { function, version: 1, params: Value::Null, announcement: Value::Null, cost, run }
+        let setup = crate::protocol::Setup::PairwiseKeys;
+        Prepared { function, version: 1, params: Value::Null, setup, announcement: Value::Null, cost, run }
     }
 
     /// A session of a protocol that waits for the last party to speak, which it never does.

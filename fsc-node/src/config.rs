@@ -13,6 +13,7 @@
 //! [policy]
 //! minimum_parties = 3
 //! functions = ["SecureSum"]
+//! dealer = false              # true: clients may name a dealer (parameters.preprocessing), who could learn everybody's data
 //!
 //! [peers]
 //! unsealed_peers = false      # true: peers on other machines take part without keys; their mail can be read on the way
@@ -190,7 +191,7 @@ mod tests {
             .collect();
         let config = parse(&example);
         assert_eq!(config.server(None).unwrap().listen.port(), 8001);
-        assert_eq!(config.policy.minimum_parties, Some(3));
+        assert_eq!((config.policy.minimum_parties, config.policy.dealer), (Some(3), false));
     }
 
     #[test]

@@ -114,6 +114,32 @@ async fn handles_that_nobody_releases_do_not_pile_up() {
     assert!(grown < CYCLES * 50, "grew by {grown} bytes in {CYCLES} cycles");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dealer_is_refused_unless_the_operator_allows_one() {
+    let median = |parties: &Parties, place: usize, preprocessing: Value| {
+        let arguments = [
+            ("microprotocol", "SecureMedian".into()),
+            ("data", Value::from(place)),
+            ("parameters", Value::map([("preprocessing", preprocessing)])),
+        ];
+        parties.compute(place, parties.network(place, "median"), arguments).download()
+    };
+    let dealer = || Value::map([("dealer", 0)]);
+    let (_nodes, parties) = federation("");
+    let refusal = failure(soon(median(&parties, 1, dealer())).await);
+    assert_eq!(refusal.code, 403);
+    assert!(refusal.message.contains("does not compute with a dealer"), "{}", refusal.message);
+    let (_nodes, allowing) = federation("[policy]\ndealer = true");
+    for (parties, preprocessing) in [(&parties, "oblivious".into()), (&allowing, dealer())] {
+        let medians = (0..3).map(|place| median(parties, place, preprocessing.clone()));
+        for result in soon(join_all(medians)).await {
+            let result = result.unwrap();
+            let found = result.entry("result").and_then(|result| result.entry("median")).and_then(Value::as_f64);
+            assert_eq!(found, Some(1.0));
+        }
+    }
+}
+
 #[test]
 fn a_client_can_be_plain_curl() {
     if Command::new("curl").arg("--version").output().is_err() {

@@ -145,6 +145,10 @@ impl Protocol for StatisticsBivariate {
         Ok(output.statistics())
     }
 
+    fn setup(params: &Params) -> Setup {
+        params.preprocessing.setup()
+    }
+
     async fn run(party: &mut Party, params: Params, input: Secret<Pairs>) -> Result<Moments, ProtocolError> {
         let Pairs { columns, omitted } = input.into_inner();
         let omitted = (params.missing == Missing::Omit).then_some(omitted);

@@ -97,6 +97,10 @@ impl Protocol for StatisticsContingency {
         Ok(results.finish())
     }
 
+    fn setup(params: &Self::Params) -> Setup {
+        params.preprocessing.setup()
+    }
+
     async fn run(
         party: &mut Party,
         params: Self::Params,

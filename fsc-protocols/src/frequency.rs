@@ -89,6 +89,10 @@ impl Protocol for StatisticsFrequency {
         Ok(results.finish())
     }
 
+    fn setup(params: &Self::Params) -> Setup {
+        params.preprocessing.setup()
+    }
+
     async fn run(
         party: &mut Party,
         params: Self::Params,

@@ -149,6 +149,10 @@ impl Protocol for KthElement {
         Ok(Value::map([("item", output.item), ("samples", output.samples.into())].into_iter().chain(omitted)))
     }
 
+    fn setup(params: &Params) -> Setup {
+        params.options.preprocessing.setup()
+    }
+
     async fn run(party: &mut Party, params: Params, input: Secret<Column<u64>>) -> Result<Element, ProtocolError> {
         let Column { numbers: mut sorted, omitted } = input.into_inner();
         sorted.sort_unstable();

@@ -95,7 +95,8 @@ impl Protocol for SecureMatrixMultiplication {
             "the shapes of both matrices, and the power of two next to the largest element of each",
             "the exact product of the matrices rounded to 56 and 71 bits, of which the result has 53",
             "what follows from the product: Y to the owner of X, where X has full column rank, and X to the owner of Y, \
-             where Y has full row rank",
+             where Y has full row rank; and a matrix of few distinct values, as 0 and 1, from far fewer rows or columns of the other",
+            "everything, to a dealer that the parameters name",
         ],
         paper: "Gilboa, Two party RSA key generation, CRYPTO 1999, section 4.1: products by oblivious transfer",
     };
@@ -139,6 +140,10 @@ impl Protocol for SecureMatrixMultiplication {
         let (others, bytes) = (all.parties() as u64 - 1, 16 * plan.product.rows * plan.product.columns);
         let opening = Cost { rounds: 1, messages: others * pieces_of(bytes) as u64, bytes: others * bytes as u64 };
         meeting + product::then(params.preprocessing, all.me(), &[plan.product], making, opening) + attendance
+    }
+
+    fn setup(params: &Params) -> Setup {
+        params.preprocessing.setup()
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Option<Matrix>>) -> Result<Output, ProtocolError> {

@@ -99,6 +99,10 @@ impl Protocol for SecureMedian {
         Ok(Value::map(middle.into_iter().chain(output.omitted.map(|omitted| ("omitted", omitted.into())))))
     }
 
+    fn setup(params: &Options) -> Setup {
+        params.preprocessing.setup()
+    }
+
     async fn run(party: &mut Party, params: Options, input: Secret<Column<u64>>) -> Result<Median, ProtocolError> {
         let Column { numbers: mut sorted, omitted } = input.into_inner();
         sorted.sort_unstable();

@@ -122,6 +122,10 @@ impl Protocol for MinimumMaximum {
         Ok(Value::map(entries.into_iter().chain(omitted)))
     }
 
+    fn setup(params: &Options) -> Setup {
+        params.preprocessing.setup()
+    }
+
     async fn run(party: &mut Party, params: Options, input: Secret<Own>) -> Result<Extremes, ProtocolError> {
         let counted = input.expose();
         let mut mine = vec![u128::from(counted.samples), u128::from(counted.omitted)];

@@ -187,6 +187,7 @@ impl Protocol for StatisticsRegressionOLSVertical {
             "with columns at one party: to their owner, what coefficients are made of, to 64 bits behind the point",
             "with columns at several parties: the last bits of a party's own coefficients and variances before it publishes them, and one \
              bit, whether columns of different parties are too nearly dependent",
+            "everything, to a dealer that the parameters name",
         ],
         paper: "Pan and Schreiber, SIAM J. Sci. Stat. Comput. 12, 1991: the iteration; Catrina and Saxena, Secure computation with \
                 fixed-point numbers, FC 2010; products: Gilboa, CRYPTO 1999",
@@ -231,6 +232,10 @@ impl Protocol for StatisticsRegressionOLSVertical {
             };
             meeting + plan.cost(all.me(), all.parties())
         })
+    }
+
+    fn setup(params: &Params) -> Setup {
+        params.preprocessing.setup()
     }
 
     async fn run(party: &mut Party, params: Params, input: Secret<Local>) -> Result<Output, ProtocolError> {

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use fsc_core::object::ObjectError;
 use fsc_core::party::Party;
-use fsc_core::protocol::{Announced, Cost, ProtocolError, Security};
+use fsc_core::protocol::{Announced, Cost, ProtocolError, Security, Setup};
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::bits::Bits;
@@ -91,6 +91,14 @@ impl Source {
                 Err(ObjectError::argument("parameters", why))
             }
             Self::Oblivious | Self::Dealer(_) => Ok(self),
+        }
+    }
+
+    /// What that needs.
+    pub fn setup(self) -> Setup {
+        match self {
+            Self::Oblivious => Oblivious::SECURITY.setup,
+            Self::Dealer(_) => Dealer::SECURITY.setup,
         }
     }
 

@@ -248,6 +248,7 @@ impl Task {
         let charge = self.ledger.charge(&self.owner, value_size(&data))?;
         let submission = Submission { data, parameters: self.parameters.clone(), parties, me: self.network.myself };
         let prepared = self.protocol.prepare(submission)?;
+        self.environment.policy.may_rely_on(principal, prepared.setup)?;
         let run = self.environment.runs.start(principal, prepared, self.network.clone())?;
         *state = State::Started { run, _charge: charge };
         Ok(())

@@ -162,6 +162,10 @@ impl Protocol for StatisticsUnivariate {
         Ok(output.statistics())
     }
 
+    fn setup(params: &Params) -> Setup {
+        params.preprocessing.setup()
+    }
+
     async fn run(party: &mut Party, params: Params, input: Secret<Column<f64>>) -> Result<Moments, ProtocolError> {
         let Column { numbers, omitted } = input.into_inner();
         let pooled = pooled_range(party, params.preprocessing, &numbers).await?;

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use super::grant::Rights;
 use super::{Failure, Principal};
 use crate::object::ObjectError;
+use crate::protocol::Setup;
 use crate::registry::Description;
 use crate::value::Value;
 
-/// What the operator of a node allows. The defaults allow everything.
+/// What the operator of a node allows. The defaults allow everything but a dealer.
 pub trait Policy: Send + Sync + 'static {
     /// Whether `principal` may use a top-level object, and what it may do with whatever it gets from there.
     fn may_use(&self, principal: &Principal, description: &Description) -> Result<Rights, Refusal> {
@@ -23,15 +24,26 @@ pub trait Policy: Send + Sync + 'static {
         let _ = (principal, function, parties);
         Ok(())
     }
+
+    /// Whether `principal` may compute where what it asks for needs this.
+    fn may_rely_on(&self, principal: &Principal, setup: Setup) -> Result<(), Refusal> {
+        let _ = principal;
+        match setup {
+            Setup::PairwiseKeys => Ok(()),
+            Setup::TrustedDealer => Err(Refusal::new(
+                "this node does not compute with a dealer, who could learn everybody's data; its operator can allow it: policy.dealer",
+            )),
+        }
+    }
 }
 
-/// Allows everything.
+/// Allows everything but a dealer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Open;
 
 impl Policy for Open {}
 
-/// A policy as it stands in a configuration file. What is not mentioned is allowed.
+/// A policy as it stands in a configuration file. What is not mentioned is allowed, but for a dealer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
@@ -39,6 +51,8 @@ pub struct Rules {
     pub minimum_parties: Option<usize>,
     /// No functions but these.
     pub functions: Option<Vec<String>>,
+    /// Whether clients may name a dealer, who could learn everybody's data.
+    pub dealer: bool,
     /// No top-level objects whose descriptions contain all entries of one of these.
     pub denied: Vec<BTreeMap<String, String>>,
 }
@@ -66,6 +80,10 @@ impl Policy for Rules {
             }
             _ => Ok(()),
         }
+    }
+
+    fn may_rely_on(&self, principal: &Principal, setup: Setup) -> Result<(), Refusal> {
+        if self.dealer { Ok(()) } else { Open.may_rely_on(principal, setup) }
     }
 }
 
@@ -108,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rules_allow_everything() {
+    fn no_rules_allow_every_function_and_object() {
         assert_eq!(rules("{}").may_compute(&somebody(), "SecureSum", 2), Ok(()));
         assert_eq!(rules("{}").may_use(&somebody(), &Description::default()), Ok(Rights::ALL));
     }
@@ -136,6 +154,18 @@ mod tests {
         let broadcast = Description::new([("plugin", "Sync"), ("microservice", "Broadcast")]);
         assert!(rules.may_use(&somebody(), &barrier).is_err());
         assert_eq!(rules.may_use(&somebody(), &broadcast), Ok(Rights::ALL));
+    }
+
+    #[test]
+    fn a_dealer_is_refused_unless_the_rules_allow_one() {
+        let needs = |policy: &dyn Policy, setup| policy.may_rely_on(&somebody(), setup);
+        for policy in [&Open as &dyn Policy, &rules("{}"), &rules(r#"{"dealer": false}"#)] {
+            assert_eq!(needs(policy, Setup::PairwiseKeys), Ok(()));
+            let failure = Failure::from(needs(policy, Setup::TrustedDealer).expect_err("a dealer"));
+            assert_eq!(failure.code, 403);
+            assert!(failure.message.contains("policy.dealer"), "{}", failure.message);
+        }
+        assert_eq!(needs(&rules(r#"{"dealer": true}"#), Setup::TrustedDealer), Ok(()));
     }
 
     #[test]
