@@ -1,8 +1,8 @@
 //! Circuits over shared bits, among any number of parties.
 //!
 //! Adding shares costs nothing; products take a triple that was made before and one opening each (Goldreich, Micali,
-//! Wigderson, "How to play any mental game", STOC 1987; Beaver, "Efficient multiparty protocols using circuit
-//! randomization", CRYPTO 1991, section 2):
+//! Wigderson, "How to play any mental game", STOC 1987; Goldreich, "Foundations of cryptography" II, 2004, section 7.5.2;
+//! Beaver, "Efficient multiparty protocols using circuit randomization", CRYPTO 1991, section 2):
 //!
 //! ```text
 //!   shares of a, b, c = a·b;   open d = x + a, e = y + b;   x·y = c + d·b + e·a + d·e

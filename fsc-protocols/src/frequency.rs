@@ -111,7 +111,11 @@ pub(crate) const LEAKAGE: &[&str] = &[
 
 /// What counting categories is made of.
 pub(crate) const PAPER: &str = "Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning, CCS 2017, section 4; \
-     Goodrich and Mitzenmacher, Invertible Bloom lookup tables, Allerton 2011; our own composition";
+     Goodrich and Mitzenmacher, Invertible Bloom lookup tables, Allerton 2011, in a composition of our own; with a \
+     minimum, signs of sums: Damgård et al., Unconditionally secure constant-rounds multi-party computation, TCC 2006, \
+     section 6, on Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987 (Goldreich, Foundations of \
+     cryptography II, 2004, section 7.5.2); for two parties: Yao, How to generate and exchange secrets, FOCS 1986, with \
+     half gates: Zahur, Rosulek, Evans, Two halves make a whole, Eurocrypt 2015, figure 2";
 
 impl Category for Key {
     type Book = Vec<Self>;

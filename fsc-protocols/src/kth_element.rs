@@ -107,7 +107,11 @@ impl Protocol for KthElement {
             "everything, to a dealer that the parameters name",
         ],
         paper: "Aggarwal, Mishra, Pinkas, Secure computation of the median (and other elements of specified ranks), \
-                Journal of Cryptology 2010",
+                Journal of Cryptology 23, 2010: Find-Ranked-Element-MultiParty; signs of sums: Damgård et al., \
+                Unconditionally secure constant-rounds multi-party computation, TCC 2006, section 6, on Goldreich, Micali, \
+                Wigderson, How to play any mental game, STOC 1987 (Goldreich, Foundations of cryptography II, 2004, section \
+                7.5.2); for two parties: Yao, How to generate and exchange secrets, FOCS 1986, with half gates: Zahur, \
+                Rosulek, Evans, Two halves make a whole, Eurocrypt 2015, figure 2",
     };
 
     type Params = Params;

@@ -94,8 +94,9 @@ impl Protocol for MinimumMaximum {
             "what follows from the result: for two parties, whose the extremes are and how many samples the other has",
             "everything, to a dealer that the parameters name",
         ],
-        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987; for two parties: Yao, How to \
-                generate and exchange secrets, FOCS 1986",
+        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987 (Goldreich, Foundations of \
+                cryptography II, 2004, section 7.5.2); for two parties: Yao, How to generate and exchange secrets, FOCS \
+                1986, with half gates: Zahur, Rosulek, Evans, Two halves make a whole, Eurocrypt 2015, figure 2",
     };
 
     type Params = Options;

@@ -189,8 +189,10 @@ impl Protocol for StatisticsRegressionOLSVertical {
              bit, whether columns of different parties are too nearly dependent",
             "everything, to a dealer that the parameters name",
         ],
-        paper: "Pan and Schreiber, SIAM J. Sci. Stat. Comput. 12, 1991: the iteration; Catrina and Saxena, Secure computation with \
-                fixed-point numbers, FC 2010; products: Gilboa, CRYPTO 1999",
+        paper: "the iteration: Pan and Schreiber, An improved Newton iteration for the generalized inverse of a \
+                matrix, SIAM J. Sci. Stat. Comput. 12, 1991; numbers: Catrina and Saxena, Secure computation with \
+                fixed-point numbers, FC 2010, protocol 3.1; products: Gilboa, Two party RSA key generation, CRYPTO 1999, \
+                section 4.1",
     };
 
     type Params = Params;

@@ -2,8 +2,8 @@
 //!
 //! A question asks for the smallest code t for which a sum over all parties, of what each counts up to t, is not negative.
 //! The sum grows with t, so bits that say for which thresholds it is negative follow from the answer (Aggarwal, Mishra,
-//! Pinkas, "Secure computation of the median (and other elements of specified ranks)", Journal of Cryptology 2010,
-//! section 3). A step opens the bits of 15 thresholds, which is one hexadecimal digit of t, so that 64 bits take 16 steps.
+//! Pinkas, "Secure computation of the median (and other elements of specified ranks)", Journal of Cryptology 23, 2010,
+//! protocol Find-Ranked-Element-MultiParty, which opens one such bit a round). A step opens the bits of 15 thresholds, which is one hexadecimal digit of t, so that 64 bits take 16 steps.
 
 use std::ops::RangeInclusive;
 

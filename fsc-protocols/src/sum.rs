@@ -2,7 +2,7 @@
 //!
 //! Every party encodes its numbers exactly in Z/2^128, turns them into a share of the sum by pairwise masks, and all
 //! shares are opened: Bonawitz et al., "Practical secure aggregation for privacy-preserving machine learning" (CCS
-//! 2017), section 4, protocol 0 (no dropouts: a party that fails ends the run for all).
+//! 2017), section 4, masking with one-time pads (no dropouts: a party that fails ends the run for all).
 //!
 //! ```text
 //!   x_i  encoded as  X_i = round(x_i · 2^f) mod 2^128

@@ -2,8 +2,8 @@
 //!
 //! The pooled extremes come first: they are results, and they say on what scale to add up. Then there are two sums
 //! ([`crate::sharing::masks`]): one gives the means, the other the moments about the mean, in a second pass, so that no
-//! digits are lost to a large mean (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983: the
-//! two-pass algorithm).
+//! digits are lost to a large mean (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The
+//! American Statistician 37, 1983: the two-pass algorithm).
 //!
 //! ```text
 //!   minimum, maximum                           compared on shares, opened
@@ -131,9 +131,12 @@ impl Protocol for StatisticsUnivariate {
             "what follows from the results: for two parties, the other's moments and extremes",
             "everything, to a dealer that the parameters name",
         ],
-        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987; Bonawitz et al., Practical secure \
-                aggregation for privacy-preserving machine learning, CCS 2017, section 4; Chan, Golub and LeVeque, \
-                Algorithms for computing the sample variance, 1983",
+        paper: "extremes: Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987 (Goldreich, \
+                Foundations of cryptography II, 2004, section 7.5.2); for two parties: Yao, How to generate and exchange \
+                secrets, FOCS 1986, with half gates: Zahur, Rosulek, Evans, Two halves make a whole, Eurocrypt 2015, figure \
+                2; sums: Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning, CCS 2017, \
+                section 4; Chan, Golub, LeVeque, Algorithms for computing the sample variance, The American Statistician 37, \
+                1983",
     };
 
     type Params = Params;

@@ -1,7 +1,7 @@
 //! Adding shared numbers, many at a time.
 //!
 //! Three numbers become two by a carry-save adder, one layer, until two are left; their carries are a prefix computation
-//! (Sklansky, "Conditional-sum addition logic", 1960), ⌈log₂⌉ of the width layers.
+//! (Sklansky, "Conditional-sum addition logic", IRE Transactions on Electronic Computers 9, 1960), ⌈log₂⌉ of the width layers.
 
 use fsc_core::party::Party;
 use fsc_core::protocol::ProtocolError;

@@ -2,7 +2,7 @@
 //!
 //! With a = Σ aᵢ and b = Σ bⱼ, a·b is the sum of the aᵢ·bᵢ, which party i computes alone, and of the aᵢ·bⱼ for i ≠ j, each
 //! shared by one OT: j has random m_0 and m_1, i gets m_{aᵢ} = m_0 ⊕ aᵢ·(m_0 ⊕ m_1). (Goldreich, Micali and Wigderson, STOC
-//! 1987; from random OT: Asharov, Lindell, Schneider and Zohner, "More efficient oblivious transfer and extensions for faster
+//! 1987; Goldreich, "Foundations of cryptography" II, 2004, section 7.3.3; from random OT: Asharov, Lindell, Schneider and Zohner, "More efficient oblivious transfer and extensions for faster
 //! secure computation", CCS 2013, section 5.1.) A string of w bits per OT makes w products with the same a.
 //!
 //! * Two parties: bⱼ is m_0 ⊕ m_1, and nothing is to be corrected.
@@ -121,7 +121,9 @@ impl Preprocessing for Oblivious {
         corruptions: Corruptions::AllButOne,
         setup: Setup::PairwiseKeys,
         leakage: &[],
-        paper: "Roy, SoftSpokenOT, Crypto 2022; Asharov et al., More efficient oblivious transfer, CCS 2013, section 5.1",
+        paper: "Goldreich, Micali, Wigderson, How to play any mental game, STOC 1987 (Goldreich, Foundations of \
+                cryptography II, 2004, sections 7.3.3 and 7.5.2); Roy, SoftSpokenOT, Crypto 2022, figure 7; Asharov et al., \
+                More efficient oblivious transfer and extensions for faster secure computation, CCS 2013, section 5.1",
     };
 
     async fn bit_triples(

@@ -3,7 +3,7 @@
 //! Every two parties i < j share a key; both expand it to a mask m_ij, i adds it and j subtracts it. What party i holds then,
 //! y_i = x_i + Σ_{j>i} m_ij − Σ_{j<i} m_ji, is an additive share of Σ x_i, because the masks cancel, and as long as one
 //! other party keeps its key with i secret, y_i is indistinguishable from uniform (Bonawitz et al., "Practical secure
-//! aggregation for privacy-preserving machine learning", CCS 2017, section 3: one-time pads agreed pairwise).
+//! aggregation for privacy-preserving machine learning", CCS 2017, section 4: masking with one-time pads).
 //!
 //! Masks are [keystreams](crate::sharing::keystream) of keys that are derived for this use only, a block for each element.
 

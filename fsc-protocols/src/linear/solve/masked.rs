@@ -1,4 +1,6 @@
-//! Numbers that are public but for terms of which one party each knows one, and how a shared number becomes one.
+//! Numbers that are public but for terms of which one party each knows one, and how a shared number becomes one: by the statistical
+//! masks of Catrina and Saxena, "Secure computation with fixed-point numbers", FC 2010, protocol 3.1, of which here each party
+//! knows its own part.
 //!
 //! To take s bits off a shared number z with |z| < 2^(s+l), every party adds a random ρ_i of s + l + 1 + λ bits to its share, and
 //! z + 2^(s+l) + Σρ_i is opened: as long as one party keeps its ρ_i to itself, that is at distance 2^-λ from what it is for
