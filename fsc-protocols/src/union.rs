@@ -40,15 +40,15 @@
 //!
 //! Semi-honest adversary, any n − 1 parties corrupt, no trusted third party. **Simulator.** Let K be the keys of the honest
 //! parties together, c_k their counts. What a coalition sees are the honest parties' masked tables: uniform, but for their
-//! sum T. T is computed from K, the c_k, the run's id, which is public, and uniform R_k that are independent of all else, since an
-//! honest party with k adds a uniform r_ik of its own. So the simulator needs K and c_k only, and has them from the output: c_k is the key's count
-//! less the coalition's, and k is in K if that is not zero. It draws the R_k, makes T, and splits it at random. The
-//! simulation is perfect up to the masks (AES), whether or not the table can be taken apart.
+//! sum T. T is computed from K, the c_k, the run's id, which is public, and uniform R_k that are independent of all else,
+//! since an honest party with k adds a uniform r_ik of its own. So the simulator needs K and c_k only, and has them from the
+//! output: c_k is the key's count less the coalition's, and k is in K if that is not zero. It draws the R_k, makes T, and
+//! splits it at random. The simulation is perfect up to the masks (AES), whether or not the table can be taken apart.
 //!
 //! It is essential that the counts are part of the output: by the union alone a coalition can tell whether honest parties
-//! have one of *its* keys too. A corrupt party that deviates can make all parties fail (among other ways, by saying hello last, and as
-//! it takes for keys that it knows to collide), or add keys and counts that it does not have; it learns nothing about the honest
-//! ones that way but what a changed input would show.
+//! have one of *its* keys too. A corrupt party that deviates can make all parties fail (among other ways, by trying nonces for
+//! its hello, if that is the last, until keys that it knows collide), or add keys and counts that it does not have; it learns
+//! nothing about the honest ones that way but what a changed input would show.
 //!
 //! # Leakage
 //!
