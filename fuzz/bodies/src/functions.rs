@@ -78,7 +78,7 @@ const EXAMPLES: &[Example] = &[
     ("StatisticsRegressionOLSVertical", r#"{"condition": 1, "allow_few_rows": true, "details": true, "intercept": true}"#,
         &["[[[1], [1], [0], [0]], [1, 0.5, 0, 0.25]]", "[[[1], [0], [1], [0]]]"]),
     ("StatisticsRegressionOLSVertical", r#"{"condition": 1, "allow_few_rows": true}"#,
-        &["[[[1], [1], [0], [0]]]", "[[[1], [0], [1], [0]]]", "[[1, 0.5, 0, 0.25]]"]),
+        &["[[[1], [1], [0]]]", "[[[1], [-1], [0]]]", "[[1, 0.5, 0]]"]),
     ("StatisticsRegressionOLSVertical", r#"{"condition": 1, "allow_few_rows": true, "preprocessing": {"dealer": 2}}"#,
         &["[[[1], [1], [0]], [1, 0.5, 0]]", "[[[1], [-1], [0]]]", "[]"]),
     ("StatisticsRegressionOLSVertical", r#"{"allow_few_rows": true}"#, &["[[[1], [0]], [1, 2]]", "[]"]),
