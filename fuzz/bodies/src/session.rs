@@ -262,9 +262,9 @@ impl World {
         }
     }
 
-    /// All deadlines pass: that of joining, and for who just joined, that of silence.
+    /// All deadlines pass: that of joining, and for who just joined, those of a beat and of silence.
     fn let_time_pass(&mut self) {
-        for _ in 0..2 {
+        for _ in 0..3 {
             let deadlines = self.sessions.iter_mut().filter_map(|session| session.poll_timeout(self.now));
             self.now = deadlines.fold(self.now, Time::max);
             (0..self.sessions.len()).for_each(|place| self.poll(place));
