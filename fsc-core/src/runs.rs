@@ -484,7 +484,9 @@ impl Desk {
                 self.hear_stop(place, envelope, limits);
                 Ok(())
             }
-            Content::Mail(_) | Content::Beat { .. } => {
+            // Whom it is for has ended by now, or is another life of this node, which its sender will notice.
+            Content::Beat { .. } => Ok(()),
+            Content::Mail(_) => {
                 Err(Failure::new(404, "no such run here: it was never started, or this node was restarted"))
             }
         }
@@ -716,7 +718,7 @@ impl Driver {
                 Some(Event::Delivered(to, life)) => {
                     self.arrived(to);
                     if self.outgoing[to].in_flight > 0 {
-                        session.excuse(to);
+                        session.excuse(to, runtime.now());
                     }
                     self.note_life(to, life, watch_at.is_none());
                 }

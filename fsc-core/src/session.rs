@@ -9,7 +9,7 @@
 //! HTTP, serial lines, the simulator, property tests and fuzzers are loops around these methods. A run is a pure function
 //! of its seed, its input and the order of deliveries. Because a protocol awaits nothing but its mail, *pending* means
 //! exactly "needs mail from these parties", and every timeout names who is missing. A party that is itself kept waiting says
-//! so by a *beat*, as long as it gets on: so the one that holds up all others is the one that is named.
+//! so by a *beat*, as long as it gets on: so the one that is silent is the one that is named.
 //!
 //! # Wire
 //!
@@ -145,6 +145,14 @@ pub enum RunError {
         /// The deadline.
         seconds: u64,
     },
+    /// Parties had no message in time, though they say that they get on: others keep them waiting.
+    #[error("no message from {} for {seconds} s, only that others keep it waiting", named(.parties))]
+    Busy {
+        /// Who.
+        parties: Vec<usize>,
+        /// The deadline.
+        seconds: u64,
+    },
     /// A party can't be reached any more.
     #[error("party {party} is gone: {why}")]
     Lost {
@@ -221,7 +229,8 @@ impl RunError {
                 }
             }
             Self::Protocol(error) => error.culprits(),
-            Self::Cancelled | Self::Broken(_) => Vec::new(),
+            // Of the first, somebody else knows whose fault it is.
+            Self::Busy { .. } | Self::Cancelled | Self::Broken(_) => Vec::new(),
         }
     }
 
@@ -232,7 +241,7 @@ impl RunError {
             | Self::TwoFaced { .. }
             | Self::Cancelled
             | Self::Protocol(ProtocolError::NoResult { .. } | ProtocolError::Output { .. }) => 409,
-            Self::Absent { .. } | Self::Silent { .. } => 504,
+            Self::Absent { .. } | Self::Silent { .. } | Self::Busy { .. } => 504,
             Self::Lost { .. } => 503,
             Self::Corrupt { .. }
             | Self::BadHello { .. }
@@ -308,7 +317,7 @@ struct Awaited {
 
 impl Awaited {
     fn deadline(self, deadlines: &Deadlines) -> Time {
-        (self.alive + deadlines.silence).min(self.since + deadlines.busy)
+        (self.alive + deadlines.silence).min(self.since + deadlines.busy.max(deadlines.silence))
     }
 }
 
@@ -345,27 +354,23 @@ impl Running {
         Ok(())
     }
 
-    /// The parties that the protocol has waited for too long, and how long that was.
+    /// What ends the run, if the protocol has waited too long.
     fn overdue(&self, now: Time, deadlines: &Deadlines) -> Option<RunError> {
         let waits_for = lock(&self.room).waits_for();
-        let awaited = |place: &usize| self.links[*place].as_ref().and_then(|link| link.awaited);
-        let late: Vec<(usize, Awaited)> = waits_for
-            .into_iter()
-            .filter_map(|place| Some((place, awaited(&place)?)))
-            .filter(|(_, awaited)| now >= awaited.deadline(deadlines))
-            .collect();
-        let waited = if late.iter().any(|(_, late)| now >= late.alive + deadlines.silence) {
-            deadlines.silence
-        } else {
-            deadlines.busy
-        };
-        let mut parties: Vec<usize> = late.into_iter().map(|(place, _)| place).collect();
-        if parties.iter().any(|place| self.is_unheard(*place)) {
-            // It may still wait for somebody's hello: of whoever that is, nothing was heard here either.
-            parties =
-                (0..self.links.len()).filter(|place| parties.contains(place) || self.is_unheard(*place)).collect();
+        let awaited = |place: usize| self.links[place].as_ref().and_then(|link| link.awaited);
+        let is_late = |place: &usize| awaited(*place).is_some_and(|awaited| now >= awaited.deadline(deadlines));
+        let is_silent = |place: &usize| awaited(*place).is_some_and(|awaited| now >= awaited.alive + deadlines.silence);
+        let late: Vec<usize> = waits_for.into_iter().filter(is_late).collect();
+        let mut silent: Vec<usize> = late.iter().copied().filter(is_silent).collect();
+        if silent.iter().any(|place| self.is_unheard(*place)) {
+            // It may still wait for somebody's hello: perhaps for one of whom nothing was heard here either.
+            silent = (0..self.links.len()).filter(|place| silent.contains(place) || self.is_unheard(*place)).collect();
         }
-        (!parties.is_empty()).then_some(RunError::Silent { parties, seconds: waited.as_secs() })
+        match (silent.is_empty(), late.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(RunError::Busy { parties: late, seconds: deadlines.busy.as_secs() }),
+            (false, _) => Some(RunError::Silent { parties: silent, seconds: deadlines.silence.as_secs() }),
+        }
     }
 
     /// Whether nothing has come from the party since its hello. Beats come from all that have joined.
@@ -520,8 +525,8 @@ impl Session {
             State::Joining { .. } => Some(self.joining_until),
             State::Running(running) => {
                 running.note_awaited(now);
-                let awaited = running.links.iter().flatten().filter_map(|link| link.awaited);
-                let deadline = awaited.map(|awaited| awaited.deadline(&self.deadlines)).min();
+                let deadline = running.links.iter().flatten().filter_map(|link| link.awaited);
+                let deadline = deadline.map(|awaited| awaited.deadline(&self.deadlines)).min();
                 let beat = running.beats(now, self.deadlines.silence).map(|(_, due)| due).min();
                 Some(deadline.into_iter().chain(beat).min().unwrap_or(now + self.deadlines.silence))
             }
@@ -565,12 +570,12 @@ impl Session {
         self.fail(RunError::Lost { party, why });
     }
 
-    /// Gives a party its full time again, because mail of mine is still on its way to it.
-    pub fn excuse(&mut self, party: usize) {
+    /// Does not take a party for silent whom mail of mine is still on its way to.
+    pub fn excuse(&mut self, party: usize, now: Time) {
         if let State::Running(running) = &mut self.state
-            && let Some(Some(link)) = running.links.get_mut(party)
+            && let Some(Some(Link { awaited: Some(awaited), .. })) = running.links.get_mut(party)
         {
-            link.awaited = None;
+            awaited.alive = now;
         }
     }
 
@@ -1149,8 +1154,8 @@ mod tests {
         all[0].poll_timeout(Time::START);
         assert_eq!(all[0].progress().waiting_for, [2]);
         poll(&mut all[0], Time::START + Duration::from_mins(2));
-        let both = RunError::Silent { parties: vec![1, 2], seconds: 60 };
-        assert_eq!(all[0].outcome(), Some(&Err(both)), "party 2 may wait for party 1, which was not heard either");
+        let silent = RunError::Silent { parties: vec![1, 2], seconds: 60 };
+        assert_eq!(all[0].outcome(), Some(&Err(silent)), "party 2 may wait for party 1, which was not heard either");
     }
 
     #[test]
@@ -1252,9 +1257,9 @@ mod tests {
             }
         }
         assert!(seconds >= 3600, "as long as they get on, they have an hour");
-        let Some(Err(RunError::Silent { seconds: 3600, .. })) = all[0].outcome() else {
-            panic!("{:?}", all[0].outcome())
-        };
+        let outcomes = all.each_ref().map(|session| session.outcome().cloned());
+        let is_busy = |outcome: &Option<Outcome>| matches!(outcome, Some(Err(RunError::Busy { seconds: 3600, .. })));
+        assert!(outcomes.iter().any(is_busy), "{outcomes:?}");
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! [peers]
 //! unsealed_peers = false      # true: peers on other machines take part without keys; their mail can be read on the way
 //! joining_seconds = 60
-//! silence_seconds = 60        # for a party's next message
+//! silence_seconds = 60        # for a party's next message; about the same at all nodes
 //! busy_seconds = 3600         # the same while the party says that others keep it waiting
 //!
 //! [limits]

@@ -13,7 +13,7 @@
 //! one, Y that of the second; all other parties give an empty list or null, and learn the product. The error of an element is
 //! at most inner · max|X| · max|Y| · (2^-55 + 2^(c − 70)), and the rounding to a float: the largest elements of X lose nothing. Products
 //! of matrices of integers are exact while max|X| is below 2^55 and max|Y| below 2^(70 − c), up to the 53 bits of a float: all
-//! integers up to 2^53, if X has 2^17 columns at most. `parameters.preprocessing` may be `{"dealer": place}`.
+//! integers below 2^53, if X has 2^17 columns at most. `parameters.preprocessing` may be `{"dealer": place}`.
 //!
 //! Null is an error that names row and column. `parameters.missing` cannot be `"omit"`: a row of Y belongs to a column of X, and
 //! leaving out both would tell the other owner, and the shapes all parties, what is missing.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fsc_core::bus::Principal;
 use fsc_core::methods;
 use fsc_core::object::{Argument, Call, Object, ObjectError, Parameter, Reply};
-use fsc_core::protocol::{ErasedProtocol, Submission};
+use fsc_core::protocol::{ErasedProtocol, Prepared, Submission};
 use fsc_core::registry::{Description, Environment};
 use fsc_core::runs::{Network, Run};
 use fsc_core::session::Phase;
@@ -58,7 +58,7 @@ impl Simon {
         };
         let task = Task::new(self, bound.principal.clone(), &function, parameters, network, None)?;
         task.input(data)?;
-        task.launch(&bound.principal)?;
+        task.launch(&bound.principal).await?;
         if !wait {
             return Ok(Reply::Object(Arc::new(task)));
         }
@@ -120,6 +120,8 @@ struct Task {
 
 enum State {
     Collecting(Vec<(Argument, Charge)>),
+    /// The input is being checked, and made what the protocol takes.
+    Preparing,
     /// The run, and what its input counts for: that is about what the result takes, which the task holds from now on.
     Started {
         run: Run,
@@ -226,32 +228,53 @@ impl Task {
                 pieces.push((data, charge));
                 Ok(())
             }
-            State::Started { .. } => Err(ObjectError::conflict("the task was started already")),
+            State::Preparing | State::Started { .. } => Err(started_already()),
         }
     }
 
-    fn start(&self, call: Call) -> Result<(), ObjectError> {
+    async fn start(&self, call: Call) -> Result<(), ObjectError> {
         let principal = call.bind([])?.principal;
-        self.launch(&principal)
+        self.launch(&principal).await
     }
 
     /// Checks everything and starts the run. After an argument error the task can be given its input again.
-    fn launch(&self, principal: &Principal) -> Result<(), ObjectError> {
-        let mut state = self.state();
-        let State::Collecting(pieces) = &mut *state else {
-            return Err(ObjectError::conflict("the task was started already"));
-        };
+    async fn launch(&self, principal: &Principal) -> Result<(), ObjectError> {
         let parties = self.network.nodes.len();
         self.environment.policy.may_compute(principal, self.protocol.name(), parties)?;
+        let pieces = match std::mem::replace(&mut *self.state(), State::Preparing) {
+            State::Collecting(pieces) => pieces,
+            other => {
+                *self.state() = other;
+                return Err(started_already());
+            }
+        };
+        let _until_started = Preparing(self);
         // What counted as it came counts anew, as what it is: a data source's data, too, and not the source.
-        let data = joined(std::mem::take(pieces).into_iter().map(|(piece, _)| piece).collect())?;
-        let charge = self.ledger.charge(&self.owner, value_size(&data))?;
+        let data = joined(pieces.into_iter().map(|(piece, _)| piece).collect())?;
+        let size = value_size(&data);
+        let charge = self.ledger.charge(&self.owner, size)?;
         let submission = Submission { data, parameters: self.parameters.clone(), parties, me: self.network.myself };
-        let prepared = self.protocol.prepare(submission)?;
+        let prepared = self.prepare(submission, size).await?;
         self.environment.policy.may_rely_on(principal, prepared.setup)?;
         let run = self.environment.runs.start(principal, prepared, self.network.clone())?;
-        *state = State::Started { run, _charge: charge };
+        *self.state() = State::Started { run, _charge: charge };
         Ok(())
+    }
+
+    /// Makes the input what the protocol takes; a large one where that holds up no mail.
+    async fn prepare(&self, submission: Submission, size: usize) -> Result<Prepared, ObjectError> {
+        let protocol = self.protocol;
+        if size < HEAVY {
+            return protocol.prepare(submission);
+        }
+        let slot = Arc::new(Mutex::new(None));
+        let result = Arc::clone(&slot);
+        let work = move || {
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(protocol.prepare(submission));
+        };
+        self.environment.runtime.offload(Box::new(work)).await;
+        let prepared = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        prepared.unwrap_or_else(|| Err(ObjectError::Internal { why: "the input could not be prepared".to_owned() }))
     }
 
     fn progress(&self) -> Value {
@@ -290,7 +313,7 @@ impl Task {
     fn run(&self) -> Result<Run, ObjectError> {
         match &*self.state() {
             State::Started { run, .. } => Ok(run.clone()),
-            State::Collecting(_) => Err(ObjectError::conflict("the task was not started yet")),
+            _ => Err(ObjectError::conflict("the task was not started yet")),
         }
     }
 
@@ -299,10 +322,29 @@ impl Task {
     }
 }
 
+/// From this size on, in bytes, input is prepared off the I/O threads.
+const HEAVY: usize = 1 << 18;
+
+fn started_already() -> ObjectError {
+    ObjectError::conflict("the task was started already")
+}
+
+/// Gives a task back for other input, unless its run has started by then.
+struct Preparing<'a>(&'a Task);
+
+impl Drop for Preparing<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if matches!(*state, State::Preparing) {
+            *state = State::Collecting(Vec::new());
+        }
+    }
+}
+
 methods!(Task, "task", {
     invite(),
     input(data),
-    start(..),
+    async start(..),
     progress(),
     result(),
     cancel(),

@@ -70,12 +70,15 @@ fn named(case: &Value, parameters: &Value) -> String {
     format!("{} of {}, {parties} parties, {parameters:?}", text(case, "function"), text(case, "name"))
 }
 
-/// Results are just these.
+/// Results are just these, but for reasons why something is missing.
 fn hold(functions: &[&str]) {
     for case in cases(functions) {
         for parameters in parameters(&case) {
-            let [found, expected] = [&result(&case, &parameters), entry(&case, "result")]
-                .map(|value| String::from_utf8(json::to_vec(value)));
+            let mut found = result(&case, &parameters);
+            if let Value::Map(entries) = &mut found {
+                entries.remove("notes");
+            }
+            let [found, expected] = [&found, entry(&case, "result")].map(json::to_vec).map(String::from_utf8);
             assert_eq!(found.unwrap(), expected.unwrap(), "{}", named(&case, &parameters));
         }
     }

@@ -89,7 +89,7 @@ fn expected(rows: &[Key], columns: &[Key], cells: &[(Pair, u64)], minimum: u64, 
         Value::map(cells.map(|((_, column), count)| (column.to_text(), shown(*count))))
     };
     let why = if suppressed > 0 { "no count above zero is shown" } else { "there are no records" };
-    let no_mode = (mode == Value::Null).then(|| ("mode", why));
+    let no_mode = (mode == Value::Null).then_some(("mode", why));
     let list = cells.iter().map(|(key, count)| Value::from(vec![pair(key), shown(*count)]));
     let entries = [
         ("table", Some(Value::map(rows.iter().map(|key| (key.to_text(), row(key)))))),

@@ -80,7 +80,7 @@ fn expected(cells: &[(Key, u64)], minimum: u64, omitted: Option<u64>) -> Value {
     let suppressed = cells.iter().filter(|(_, count)| is_hidden(*count)).count();
     let by_text: BTreeMap<String, Value> = cells.iter().map(|(key, count)| (key.to_text(), shown(*count))).collect();
     let why = if suppressed > 0 { "no count above zero is shown" } else { "there are no records" };
-    let no_mode = (mode == Value::Null).then(|| ("mode", why));
+    let no_mode = (mode == Value::Null).then_some(("mode", why));
     let same = "different categories are the same text, as 1 and \"1\" are: see cells";
     let no_histogram = (by_text.len() < cells.len()).then_some(("histogram", same));
     let notes: Vec<_> = no_mode.into_iter().chain(no_histogram).map(|(key, why)| (key, Value::from(why))).collect();
