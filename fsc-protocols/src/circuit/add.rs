@@ -24,6 +24,26 @@ pub async fn sum(gmw: &mut Gmw, party: &mut Party, mut numbers: Vec<Columns>) ->
     }
 }
 
+/// The sums, modulo 2^width, of numbers of which each party knows one term, as additive shares are; mine are `terms`.
+pub async fn sum_of_known(
+    gmw: &mut Gmw,
+    party: &mut Party,
+    terms: &[u64],
+    width: usize,
+) -> Result<Columns, ProtocolError> {
+    let known = (0..party.parties()).map(|owner| columns(terms, width, owner == party.me())).collect();
+    sum(gmw, party, known).await
+}
+
+/// My shares of numbers that one party knows: the numbers, if it is me.
+fn columns(numbers: &[u64], width: usize, known: bool) -> Columns {
+    let column = |position| {
+        let bits: Vec<u64> = numbers.iter().map(|number| number >> position).collect();
+        if known { Bits::positions(&bits, 1) } else { Bits::zeros(numbers.len()) }
+    };
+    (0..width).map(column).collect()
+}
+
 /// What [`sum`] takes: `count` sums of `terms` numbers each, two or more.
 pub fn sum_size(terms: usize, width: usize, count: usize) -> Size {
     let levels = std::iter::successors(Some(terms), |terms| Some(terms - terms / 3)).take_while(|terms| *terms > 2);

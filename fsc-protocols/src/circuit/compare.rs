@@ -8,7 +8,7 @@ use fsc_core::party::Party;
 use fsc_core::protocol::ProtocolError;
 
 use crate::algebra::bits::Bits;
-use crate::circuit::{Gmw, Size, public};
+use crate::circuit::{Gmw, Size, add, public};
 
 /// Whether x > y, for every pair of numbers.
 pub async fn greater(
@@ -73,6 +73,20 @@ pub async fn equal(gmw: &mut Gmw, party: &mut Party, x: &Bits, y: &Bits, width: 
 /// What [`equal`] takes for that many pairs.
 pub fn equal_size(pairs: usize, width: usize) -> Size {
     all_size(width, pairs)
+}
+
+/// Whether sums of numbers, of which each party knows one term, are zero modulo 2^width: two numbers in additive shares are equal if
+/// their difference is.
+pub async fn zero(gmw: &mut Gmw, party: &mut Party, terms: &[u64], width: usize) -> Result<Bits, ProtocolError> {
+    let sums = add::sum_of_known(gmw, party, terms, width).await?;
+    let mut zeros = Bits::concat(&sums);
+    zeros.xor_assign(&public(party, Bits::ones(zeros.len())));
+    all(gmw, party, zeros, terms.len()).await
+}
+
+/// What [`zero`] takes for that many sums over so many parties.
+pub fn zero_size(parties: usize, sums: usize, width: usize) -> Size {
+    add::sum_size(parties, width, sums) + all_size(width, sums)
 }
 
 /// Whether all positions of a number are ones, for `count` numbers.

@@ -104,8 +104,7 @@ impl Masks {
         let width = digits * DIGIT + 1;
         let mut mine = vec![0_u64; count];
         party.rng().fill_bytes(bytemuck::cast_slice_mut(&mut mine));
-        let known = (0..party.parties()).map(|owner| columns(&mine, width, owner == party.me())).collect();
-        let mut r = add::sum(gmw, party, known).await?;
+        let mut r = add::sum_of_known(gmw, party, &mine, width).await?;
         let top = r.pop().unwrap_or_default();
         let is = values_of_digits(gmw, party, &r).await?;
         Ok(Self { digits, mine, top, is, used: 0 })
@@ -153,15 +152,6 @@ impl Masks {
 fn digits(bits: usize) -> usize {
     assert!(bits <= 60, "sums fit into 64 bits, with their signs");
     bits.div_ceil(DIGIT).max(1)
-}
-
-/// My shares of numbers that one party knows: the numbers, if it is me.
-fn columns(numbers: &[u64], width: usize, known: bool) -> Columns {
-    let column = |position| {
-        let bits: Vec<u64> = numbers.iter().map(|number| number >> position).collect();
-        if known { Bits::positions(&bits, 1) } else { Bits::zeros(numbers.len()) }
-    };
-    (0..width).map(column).collect()
 }
 
 /// For every digit, most significant first, and every value: shares of whether it is that.

@@ -32,6 +32,7 @@ struct Params {
 enum Block {
     Greater,
     Equal,
+    Zero,
     Choose,
     Sign,
     Open,
@@ -39,7 +40,7 @@ enum Block {
     Bare,
 }
 
-const BLOCKS: [Block; 5] = [Block::Greater, Block::Equal, Block::Choose, Block::Sign, Block::Open];
+const BLOCKS: [Block; 6] = [Block::Greater, Block::Equal, Block::Zero, Block::Choose, Block::Sign, Block::Open];
 
 impl Protocol for Blocks {
     const NAME: &'static str = "Blocks";
@@ -70,6 +71,7 @@ impl Protocol for Blocks {
             Block::Greater => compare::greater(gmw, party, &a, &b, width).await?,
             Block::Open | Block::Bare => a.slice(0, count),
             Block::Equal => compare::equal(gmw, party, &a, &b, width).await?,
+            Block::Zero => compare::zero(gmw, party, x, width).await?,
             Block::Choose => compare::choose(gmw, party, &a.slice(0, count), &a, &b).await?,
             Block::Sign => {
                 let terms: Vec<i64> = x.iter().map(|x| *x as i64).collect();
@@ -92,6 +94,7 @@ impl Params {
             Block::Greater => compare::greater_size(count, width),
             Block::Open | Block::Bare => Size::default(),
             Block::Equal => compare::equal_size(count, width),
+            Block::Zero => compare::zero_size(parties, count, width),
             Block::Choose => compare::choose_size(count, width),
             Block::Sign => {
                 let online = Masks::negative_size(width, count / 2) + Masks::negative_size(width, count - count / 2);
@@ -112,7 +115,14 @@ impl Lawful for Blocks {
         let mut number = || rng.random::<u64>() >> (64 - params.width);
         let mut inputs: Vec<Vec<u64>> =
             (0..parties).map(|_| (0..2 * params.count).map(|_| number()).collect()).collect();
-        if let Block::Sign = params.block {
+        if let Block::Zero = params.block {
+            // Some sums are zero, and some almost.
+            for index in 0..params.count {
+                let others = inputs[1..].iter().fold(0, |sum: u64, input| sum.wrapping_add(input[index]));
+                let off = rng.random_range(0..2) << rng.random_range(0..params.width);
+                inputs[0][index] = others.wrapping_neg() ^ off;
+            }
+        } else if let Block::Sign = params.block {
             let most = (1_i64 << params.width) - 1;
             inputs
                 .iter_mut()
@@ -149,6 +159,10 @@ impl Lawful for Blocks {
                     y
                 }
             }
+            (Block::Zero, ..) => {
+                let sum = inputs.iter().fold(0, |sum: u64, input| sum.wrapping_add(input[index]));
+                u64::from(sum << (64 - params.width) == 0)
+            }
             (Block::Sign, ..) => u64::from(inputs.iter().map(|input| input[index] as i64).sum::<i64>() < 0),
         };
         result == (0..params.count).map(expected).collect::<Vec<_>>()
@@ -166,6 +180,7 @@ fn transcripts_of(block: Block) -> Result<(), laws::Broken> {
         Block::Open | Block::Bare => ([[255; 4], [0; 4], [0; 4]], [[0; 4], [0; 4], [255; 4]]),
         Block::Greater => ([[5, 9, 3, 200], [0; 4], [0; 4]], [[255, 0, 0, 7], [0; 4], [0; 4]]),
         Block::Equal => ([[5, 9, 3, 9], [0; 4], [0; 4]], [[255, 7, 0, 0], [0; 4], [0, 0, 0, 7]]),
+        Block::Zero => ([[0, 5, 0, 0], [0; 4], [0; 4]], [[100, 7, 0, 0], [156, 0, 0, 0], [0, 9, 0, 0]]),
         Block::Choose => ([[5, 9, 3, 9], [0; 4], [0; 4]], [[77, 99, 3, 0], [0; 4], [0, 0, 0, 9]]),
         Block::Sign => ([[0, 9, 0, 0], [minus(1); 4], [0; 4]], [[100; 4], [minus(201), 0, 0, 0], [100; 4]]),
     };
