@@ -1244,6 +1244,18 @@ mod tests {
     }
 
     #[test]
+    fn mail_that_is_on_its_way_excuses_nobody_for_ever() {
+        let [mut zero, ..] = chain();
+        for seconds in (10..3600).step_by(10) {
+            zero.excuse(1, after(seconds));
+            poll(&mut zero, after(seconds));
+            assert_eq!(zero.outcome(), None, "after {seconds} s");
+        }
+        poll(&mut zero, after(3600));
+        assert_eq!(zero.outcome(), Some(&Err(RunError::Busy { parties: vec![1], seconds: 3600 })));
+    }
+
+    #[test]
     fn parties_that_wait_for_one_another_do_not_wait_for_ever() {
         let mut all = chain();
         let mut seconds = 0;
