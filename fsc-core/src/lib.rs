@@ -16,7 +16,7 @@
 //! * [`bus`] and [`registry`]: resolve, authorise, act, grant.
 //! * [`protocol`], [`party`], [`session`], [`joining`], [`envelope`], [`keepsake`]: one run of a protocol, sans-I/O.
 //! * [`runs`]: the runs under way; [`node`]: bus and runs together; [`transport`]: what carries bytes.
-//! * [`representation`]: the client's side.
+//! * [`identity`]: who a node is. [`representation`]: the client's side.
 //! * [`clock`] and [`secret`]: the seams to time and randomness, and the wrapper for what must not leak.
 //! * With the feature `sim`: [`sim`], [`laws`], [`conformance`].
 
@@ -25,6 +25,7 @@ pub mod clock;
 #[cfg(feature = "sim")]
 pub mod conformance;
 pub mod envelope;
+pub mod identity;
 pub mod joining;
 pub mod keepsake;
 #[cfg(feature = "sim")]

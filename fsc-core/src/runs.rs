@@ -17,10 +17,11 @@ use zeroize::Zeroizing;
 use crate::bus::{Failure, Principal};
 use crate::clock::{self, BoxFuture, Runtime, Time};
 use crate::envelope::{Content, Envelope, Mark, Topic};
+use crate::identity::NodeId;
 use crate::joining::{Keys, MOST_HELLO_BYTES, MOST_PARTIES};
 use crate::object::ObjectError;
 use crate::protocol::Prepared;
-use crate::session::{Deadlines, Outcome, Progress, RunError, Session, Setup, is_disagreement};
+use crate::session::{Deadlines, Outcome, Progress, RunError, Session, Setup, is_disagreement, refusal};
 use crate::transport::{Address, Assurance, Batch, Life, Origin, Transport, TransportError};
 use crate::value::Value;
 
@@ -112,13 +113,13 @@ impl Runs {
         prepared: Prepared,
         network: Network,
     ) -> Result<Run, ObjectError> {
-        self.check(&network)?;
+        let parties = self.parties(&network)?;
         let now = self.runtime.now();
         let place = Place { topic: Topic::of(&network.uuid), me: network.myself as u16 };
         let setup = Setup {
             topic: place.topic,
             me: network.myself,
-            parties: network.nodes.clone(),
+            parties: parties.names,
             prepared,
             keys: self.current_keys(now),
             seed: Zeroizing::new(clock::random()),
@@ -126,8 +127,9 @@ impl Runs {
         };
         let session = Session::new(setup, now);
         session.introduces_itself().map_err(|_| too_much_to_say())?;
-        let live = Arc::new(Live::new(place, owner.clone(), session.progress()));
-        self.desk().enter(&live, now, &self.limits)?;
+        let live = Arc::new(Live::new(place, owner.clone(), parties.seals, session.progress()));
+        let strangers = self.desk().enter(&live, now, &self.limits)?;
+        strangers.into_iter().for_each(|stranger| self.turn_away(stranger, &live));
         let driver = Driver {
             runs: Arc::clone(self),
             live: Arc::clone(&live),
@@ -140,6 +142,23 @@ impl Runs {
         self.drivers.fetch_add(1, Ordering::AcqRel);
         self.runtime.spawn(Box::pin(driver.run(session)));
         Ok(Run(live))
+    }
+
+    /// Tells a node that said hello in another's place, so that it need not wait for its deadline to learn of it.
+    fn turn_away(self: &Arc<Self>, stranger: Stranger, live: &Live) {
+        let Place { topic, me } = live.place;
+        let Stranger { id, from, mark } = stranger;
+        let difference = live.seals.stranger(usize::from(from), id);
+        let stop = refusal(topic, me.into(), from.into(), mark, difference);
+        let mut batch = Batch::default();
+        stop.encode_into(&mut batch);
+        let until = self.runtime.now() + self.limits.patience;
+        let runs = Arc::clone(self);
+        self.runtime.spawn(Box::pin(async move {
+            let until = Until { reached: until, taken: until };
+            // A node that can't be told learns of it by its deadline.
+            let _ = deliver(runs, Address::of(id), batch, until, |_| ()).await;
+        }));
     }
 
     /// Whether mail from there is taken at all; to be asked before the mail is read.
@@ -161,7 +180,7 @@ impl Runs {
         for envelope in envelopes {
             // What is kept counts by its own size, so a small part must not keep a large batch in memory.
             let envelope = if envelope.encoded_len() < bytes / SMALL_PART { envelope.detached() } else { envelope };
-            if let Err(failure) = desk.sort(envelope, now, &self.limits) {
+            if let Err(failure) = desk.sort(origin, envelope, now, &self.limits) {
                 first = first.and(Err(failure));
             }
         }
@@ -204,28 +223,78 @@ impl Runs {
         }
     }
 
-    fn check(&self, network: &Network) -> Result<(), ObjectError> {
-        let wrong = |why: String| Err(ObjectError::argument("network", why));
+    /// Checks who is to compute together. Either all others are known by their keys, or none is.
+    fn parties(&self, network: &Network) -> Result<Parties, ObjectError> {
+        let wrong = |why: String| ObjectError::argument("network", why);
         let Network { nodes, myself, uuid } = network;
         if !(2..=MOST_PARTIES).contains(&nodes.len()) {
-            return wrong(format!("it names {} nodes; 2 to {MOST_PARTIES} can compute together", nodes.len()));
+            return Err(wrong(format!("it names {} nodes; 2 to {MOST_PARTIES} can compute together", nodes.len())));
         }
         if *myself >= nodes.len() {
-            return wrong(format!("myself is {myself}, but places go from 0 to {}", nodes.len() - 1));
+            return Err(wrong(format!("myself is {myself}, but places go from 0 to {}", nodes.len() - 1)));
         }
         if uuid.is_empty() || uuid.len() > 256 {
-            return wrong("its uuid must have 1 to 256 bytes".to_owned());
+            return Err(wrong("its uuid must have 1 to 256 bytes".to_owned()));
         }
-        let distinct: HashSet<&Address> = nodes.iter().collect();
+        let others = || nodes.iter().enumerate().filter(|(place, _)| place != myself);
+        let parties = match self.transport.identity() {
+            Some(me) if others().any(|(_, address)| self.transport.peer(address).is_some()) => {
+                self.by_id(network, me)?
+            }
+            _ => self.by_address(network)?,
+        };
+        let distinct: HashSet<&Address> = parties.names.iter().collect();
         if distinct.len() < nodes.len() {
-            return wrong("it names a node twice; every party needs a node of its own".to_owned());
+            return Err(wrong("it names a node twice; every party needs a node of its own".to_owned()));
         }
-        for (_, address) in nodes.iter().enumerate().filter(|(place, _)| place != myself) {
+        Ok(parties)
+    }
+
+    /// The parties, all of them known by their keys, this node by `me`.
+    fn by_id(&self, network: &Network, me: NodeId) -> Result<Parties, ObjectError> {
+        let id = |(place, address): (usize, &Address)| {
+            if place == network.myself {
+                return match address.id() {
+                    Some(id) if id != me => Err(ObjectError::argument(
+                        "network",
+                        format!("at place {place} (myself) it names node {id}, but this node is {me}: correct either"),
+                    )),
+                    _ => Ok(me),
+                };
+            }
+            let Some(id) = self.transport.peer(address) else {
+                let why = format!(
+                    "party {place} at {address} is known by no key, but others are: \
+                     write {address}#ID, or list it under [[nodes]] in the configuration"
+                );
+                return Err(ObjectError::argument("network", why));
+            };
+            if self.transport.assurance(address) < Assurance::Sealed {
+                let why = format!("party {place} is node {id}, no peer of this one: list it under [[nodes]]");
+                return Err(ObjectError::Refused { why });
+            }
+            Ok(id)
+        };
+        let ids = network.nodes.iter().enumerate().map(id).collect::<Result<Vec<_>, _>>()?;
+        let names = ids.iter().copied().map(Address::of).collect();
+        Ok(Parties { names, seals: Seals(ids) })
+    }
+
+    /// The parties, none of which is known by its key.
+    fn by_address(&self, network: &Network) -> Result<Parties, ObjectError> {
+        if let Some(named) = network.nodes.iter().find(|address| address.id().is_some()) {
+            let why = match self.transport.identity() {
+                None => format!("it names {named} by its key, but this node has none: make one with `fsc keygen`"),
+                Some(_) => format!("it names {named} by its key, but no other party: name all by their keys, or none"),
+            };
+            return Err(ObjectError::argument("network", why));
+        }
+        for (_, address) in network.nodes.iter().enumerate().filter(|(place, _)| *place != network.myself) {
             if self.transport.assurance(address) < Assurance::Loopback && !self.limits.unsealed_peers {
                 return Err(ObjectError::Refused { why: format!("{address} is not on this machine: {NEEDS_KEYS}") });
             }
         }
-        Ok(())
+        Ok(Parties { names: network.nodes.clone(), seals: Seals::default() })
     }
 
     fn current_keys(&self, now: Time) -> Arc<Keys> {
@@ -244,8 +313,43 @@ impl Runs {
 /// An envelope smaller than this part of its batch is copied out of it.
 const SMALL_PART: usize = 4;
 
-const NEEDS_KEYS: &str = "mail between machines needs keys, which this version does not have yet; on a network that \
-     you trust, set `unsealed_peers = true` under [peers] in the configuration of every node";
+const NEEDS_KEYS: &str = "mail between machines is sealed: make a key with `fsc keygen` and list the peers' ids under \
+     [[nodes]] in the configuration of every node; on a network that you trust, `unsealed_peers = true` under [peers] does \
+     without";
+
+/// Who computes together, once that was checked.
+struct Parties {
+    /// By what name all parties know each.
+    names: Vec<Address>,
+    seals: Seals,
+}
+
+/// Whose seal the mail of each party must bear; empty where nobody's need to.
+#[derive(Clone, Debug, Default)]
+struct Seals(Vec<NodeId>);
+
+impl Seals {
+    /// Whether mail of the party at place `from` may come that way.
+    fn admit(&self, from: usize, origin: Origin) -> Result<(), Failure> {
+        let (Some(id), false) = (self.0.get(from), origin == Origin::InProcess) else { return Ok(()) };
+        match origin {
+            Origin::Sealed(sender) if sender == *id => Ok(()),
+            Origin::Sealed(sender) => Err(Failure::new(403, self.stranger(from, sender))),
+            _ => {
+                let why = format!("party {from} of this computation is node {id}, and its mail must be sealed");
+                Err(Failure::new(403, why))
+            }
+        }
+    }
+
+    /// What is wrong with mail of the party at place `from` that another node has sent.
+    fn stranger(&self, from: usize, sender: NodeId) -> String {
+        match self.0.get(from) {
+            Some(id) => format!("its client takes node {id} for party {from}, and this one is {sender}"),
+            None => format!("there is no party {from}"),
+        }
+    }
+}
 
 /// What others must agree on, or know, travels whole with the first message.
 fn too_much_to_say() -> ObjectError {
@@ -303,11 +407,14 @@ struct Place {
 struct Live {
     place: Place,
     owner: Principal,
+    seals: Seals,
     inbox: Mutex<Inbox>,
     arrival: AtomicWaker,
     /// The marks of the others' hellos and mail, once all have joined.
     marks: OnceLock<HashSet<Mark>>,
     progress: Mutex<Progress>,
+    /// Why mail to a party has not arrived, and is offered again.
+    troubles: Mutex<HashMap<usize, String>>,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Vec<Waker>>,
 }
@@ -330,14 +437,16 @@ enum Wants {
 }
 
 impl Live {
-    fn new(place: Place, owner: Principal, progress: Progress) -> Self {
+    fn new(place: Place, owner: Principal, seals: Seals, progress: Progress) -> Self {
         Self {
             place,
             owner,
+            seals,
             inbox: Mutex::default(),
             arrival: AtomicWaker::new(),
             marks: OnceLock::new(),
             progress: Mutex::new(progress),
+            troubles: Mutex::default(),
             outcome: OnceLock::new(),
             waiters: Mutex::default(),
         }
@@ -358,6 +467,10 @@ impl Live {
         drop(inbox);
         self.arrival.wake();
         Ok(())
+    }
+
+    fn note_trouble(&self, to: usize, error: &TransportError) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).insert(to, error.to_string());
     }
 
     fn cancel(&self) {
@@ -420,18 +533,18 @@ struct Desk {
     of: HashMap<Principal, usize>,
     live: HashMap<Place, Vec<Arc<Live>>>,
     /// Hellos for runs that have not started here, one per place and sender, and what their senders said since.
-    waiting: HashMap<Place, HashMap<u16, Kept>>,
+    waiting: HashMap<Place, HashMap<Sender, Kept>>,
     waiting_bytes: usize,
     /// How many hellos wait.
     kept: usize,
     /// When which hello came; a hello that was replaced or taken leaves its entry behind.
-    arrivals: VecDeque<(Time, Place, u16, Mark)>,
+    arrivals: VecDeque<(Time, Place, Sender, Mark)>,
     finished: Finished,
 }
 
 impl Desk {
-    /// Enters a run that joins, with the hellos that have come for it.
-    fn enter(&mut self, live: &Arc<Live>, now: Time, limits: &Limits) -> Result<(), ObjectError> {
+    /// Enters a run that joins, with the hellos that have come for it. Answers which of them are not from whom they should be.
+    fn enter(&mut self, live: &Arc<Live>, now: Time, limits: &Limits) -> Result<Vec<Stranger>, ObjectError> {
         self.expire(now, limits);
         if self.runs >= limits.runs {
             return Err(ObjectError::Limit { what: format!("this node runs {} computations already", self.runs) });
@@ -451,23 +564,31 @@ impl Desk {
         here.push(Arc::clone(live));
         self.runs += 1;
         *self.of.entry(live.owner.clone()).or_default() += 1;
-        for kept in self.waiting.remove(&live.place).into_iter().flat_map(HashMap::into_values) {
+        let mut strangers = Vec::new();
+        for (sender, kept) in self.waiting.remove(&live.place).into_iter().flatten() {
             self.waiting_bytes -= kept.bytes();
             self.kept -= 1;
+            let origin = sender.id.map_or(Origin::Loopback, Origin::Sealed);
+            if live.seals.admit(sender.from.into(), origin).is_err() {
+                let mark = kept.hello.route.mark;
+                strangers.extend(sender.id.map(|id| Stranger { id, from: sender.from, mark }));
+                continue;
+            }
             for envelope in kept.stop.into_iter().chain([kept.hello]) {
                 let _ = live.put(envelope, limits);
             }
         }
-        Ok(())
+        Ok(strangers)
     }
 
-    fn sort(&mut self, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
-        let mark = envelope.route.mark;
+    fn sort(&mut self, origin: Origin, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
+        let (mark, from) = (envelope.route.mark, envelope.route.from);
+        let admitted = |live: &Live| live.seals.admit(from.into(), origin);
         let place = Place { topic: envelope.route.topic, me: envelope.route.to };
         let mut joining = None;
         for live in self.live.get(&place).into_iter().flatten() {
             match live.wants(mark) {
-                Wants::Yes => return live.put(envelope, limits),
+                Wants::Yes => return admitted(live).and_then(|()| live.put(envelope, limits)),
                 Wants::Perhaps => joining = Some(live),
                 Wants::No => {}
             }
@@ -476,12 +597,13 @@ impl Desk {
             return Ok(());
         }
         if let Some(live) = joining {
-            return live.put(envelope, limits);
+            return admitted(live).and_then(|()| live.put(envelope, limits));
         }
+        let sender = Sender { from, id: if let Origin::Sealed(id) = origin { Some(id) } else { None } };
         match envelope.content {
-            Content::Hello(_) => self.keep(place, envelope, now, limits),
+            Content::Hello(_) => self.keep(place, sender, envelope, now, limits),
             Content::Stop { .. } => {
-                self.hear_stop(place, envelope, limits);
+                self.hear_stop(place, sender, envelope, limits);
                 Ok(())
             }
             // Whom it is for has ended by now, or is another life of this node, which its sender will notice.
@@ -493,7 +615,14 @@ impl Desk {
     }
 
     /// Keeps a hello until its run starts here. A later one of the same party replaces an earlier one.
-    fn keep(&mut self, place: Place, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
+    fn keep(
+        &mut self,
+        place: Place,
+        sender: Sender,
+        envelope: Envelope,
+        now: Time,
+        limits: &Limits,
+    ) -> Result<(), Failure> {
         self.expire(now, limits);
         let bytes = envelope.encoded_len();
         let full = self.kept >= limits.waiting || self.waiting_bytes + bytes > limits.waiting_bytes;
@@ -502,29 +631,29 @@ impl Desk {
         }
         if self.arrivals.len() > 2 * limits.waiting {
             let waiting = &self.waiting;
-            self.arrivals.retain(|(_, place, from, mark)| {
-                let kept = waiting.get(place).and_then(|senders| senders.get(from));
+            self.arrivals.retain(|(_, place, sender, mark)| {
+                let kept = waiting.get(place).and_then(|senders| senders.get(sender));
                 kept.is_some_and(|kept| kept.hello.route.mark == *mark)
             });
         }
-        let (from, mark) = (envelope.route.from, envelope.route.mark);
+        let mark = envelope.route.mark;
         let kept = Kept { hello: envelope.detached(), stop: None };
         self.kept += 1;
-        if let Some(earlier) = self.waiting.entry(place).or_default().insert(from, kept) {
+        if let Some(earlier) = self.waiting.entry(place).or_default().insert(sender, kept) {
             self.waiting_bytes -= earlier.bytes();
             self.kept -= 1;
         }
         self.waiting_bytes += bytes;
-        self.arrivals.push_back((now, place, from, mark));
+        self.arrivals.push_back((now, place, sender, mark));
         Ok(())
     }
 
     /// The sender of a kept hello has given up. If the parties disagree, whoever starts late is to hear that, too; else its
     /// hello is void.
-    fn hear_stop(&mut self, place: Place, stop: Envelope, limits: &Limits) {
-        let (from, mark) = (stop.route.from, stop.route.mark);
+    fn hear_stop(&mut self, place: Place, sender: Sender, stop: Envelope, limits: &Limits) {
+        let mark = stop.route.mark;
         let fits = self.waiting_bytes + stop.encoded_len() <= limits.waiting_bytes;
-        let kept = self.waiting.get_mut(&place).and_then(|senders| senders.get_mut(&from));
+        let kept = self.waiting.get_mut(&place).and_then(|senders| senders.get_mut(&sender));
         if let Some(kept) = kept.filter(|kept| kept.hello.route.mark == mark)
             && fits
             && is_disagreement(&stop)
@@ -533,15 +662,15 @@ impl Desk {
             kept.stop.get_or_insert(stop.detached());
             return;
         }
-        self.forget(place, from, mark);
+        self.forget(place, sender, mark);
         self.finished.insert(mark);
     }
 
     /// Forgets a kept hello, if it is still the one of that mark.
-    fn forget(&mut self, place: Place, from: u16, mark: Mark) {
+    fn forget(&mut self, place: Place, sender: Sender, mark: Mark) {
         let Some(senders) = self.waiting.get_mut(&place) else { return };
-        if senders.get(&from).is_some_and(|kept| kept.hello.route.mark == mark)
-            && let Some(kept) = senders.remove(&from)
+        if senders.get(&sender).is_some_and(|kept| kept.hello.route.mark == mark)
+            && let Some(kept) = senders.remove(&sender)
         {
             self.waiting_bytes -= kept.bytes();
             self.kept -= 1;
@@ -553,11 +682,11 @@ impl Desk {
 
     /// Forgets hellos whose sender has given up waiting by now.
     fn expire(&mut self, now: Time, limits: &Limits) {
-        while let Some(&(arrived, place, from, mark)) = self.arrivals.front()
+        while let Some(&(arrived, place, sender, mark)) = self.arrivals.front()
             && now.since(arrived) > limits.deadlines.joining
         {
             self.arrivals.pop_front();
-            self.forget(place, from, mark);
+            self.forget(place, sender, mark);
         }
     }
 
@@ -578,6 +707,20 @@ impl Desk {
         }
         marks.into_iter().for_each(|mark| self.finished.insert(mark));
     }
+}
+
+/// Who said hello: for the party at which place, and under whose seal. One can't push another out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Sender {
+    from: u16,
+    id: Option<NodeId>,
+}
+
+/// A node that said hello in another's place.
+struct Stranger {
+    id: NodeId,
+    from: u16,
+    mark: Mark,
 }
 
 /// A hello for a run that has not started here.
@@ -747,6 +890,8 @@ impl Driver {
                 let _ = session.handle(hello);
             }
             session.join_if_complete();
+            let troubles = std::mem::take(&mut *self.live.troubles.lock().unwrap_or_else(PoisonError::into_inner));
+            troubles.into_iter().for_each(|(to, why)| session.note_trouble(to, why));
         }
         if session.progress().expected.bytes <= self.runs.limits.heavy_bytes {
             advance(&mut session, inbox, runtime.as_ref());
@@ -787,7 +932,9 @@ impl Driver {
             let Limits { patience, deadlines, .. } = self.runs.limits;
             let until = if self.live.is_joining() { self.joining_until } else { now + patience };
             let until = Until { reached: until, taken: until.max(now + deadlines.silence) };
-            let delivery = deliver(Arc::clone(&self.runs), self.nodes[to].clone(), batch, until);
+            let live = Arc::clone(&self.live);
+            let on_trouble = move |error: &TransportError| live.note_trouble(to, error);
+            let delivery = deliver(Arc::clone(&self.runs), self.nodes[to].clone(), batch, until, on_trouble);
             self.events.push(Box::pin(async move {
                 match delivery.await {
                     Ok(life) => Event::Delivered(to, life),
@@ -919,13 +1066,21 @@ struct Until {
 }
 
 /// Delivers a batch, again and again until it is there, can't be, or `until` has come. What is sent again is the same bytes.
-async fn deliver(runs: Arc<Runs>, to: Address, batch: Batch, until: Until) -> Result<Life, TransportError> {
+/// Every failure goes to `on_trouble`.
+async fn deliver(
+    runs: Arc<Runs>,
+    to: Address,
+    batch: Batch,
+    until: Until,
+    on_trouble: impl Fn(&TransportError),
+) -> Result<Life, TransportError> {
     let mut pause = Duration::from_millis(20);
     loop {
         let error = match runs.transport.deliver(&to, batch.clone()).await {
             Ok(life) => return Ok(life),
             Err(error) => error,
         };
+        on_trouble(&error);
         if matches!(&error, TransportError::Refused { failure, .. } if failure.code == 404) {
             // The peer's run has ended. It has said why, or is about to, and that is the better answer.
             runs.runtime.sleep_until(runs.runtime.now() + LAST_WORD).await;

@@ -15,7 +15,8 @@
 //!
 //! A stop's body is a CBOR map `{"why": text, "code": int, "mismatch": bool, "culprits": [int, …]}`; `code` is one of 409
 //! (the parties disagree, which is a mismatch, or somebody cancelled), 502 (a party broke the protocol), 503 (a party is
-//! gone), 504 (a party is silent).
+//! gone), 504 (a party is silent). It bears the mark of its sender's hello; or that of its receiver's, if the sender
+//! refuses this hello, because somebody else was expected in its place.
 //!
 //! A beat leaves for a party that has heard nothing for a quarter of the silence deadline, if the sender has heard something
 //! since its last beat, or has joined. It gives the sender its full time again, in all no more than [`Deadlines::busy`] for one
@@ -130,12 +131,14 @@ pub enum RunError {
         difference: String,
     },
     /// Parties did not come.
-    #[error("{} did not join within {seconds} s", named(.parties))]
+    #[error("{} did not join within {seconds} s{}", named(.parties), listed(.troubles))]
     Absent {
         /// Who.
         parties: Vec<usize>,
         /// The deadline.
         seconds: u64,
+        /// What kept mail from arriving there, where that is known.
+        troubles: Vec<String>,
     },
     /// Parties fell silent.
     #[error("no message from {} for {seconds} s", named(.parties))]
@@ -265,6 +268,8 @@ pub struct Session {
     /// My own hello stands in my place.
     hellos: Vec<Option<Hello>>,
     has_joined: bool,
+    /// Why mail to a party has not arrived.
+    troubles: BTreeMap<usize, String>,
     outbox: VecDeque<Envelope>,
     joining_until: Time,
     state: State,
@@ -415,6 +420,7 @@ impl Session {
             deadlines,
             hellos,
             has_joined: false,
+            troubles: BTreeMap::new(),
             outbox: VecDeque::new(),
             state: State::Joining { early: Vec::new(), cost: prepared.cost, run: prepared.run },
             sent: Cost::default(),
@@ -458,9 +464,16 @@ impl Session {
         if topic != self.topic || usize::from(to) != self.me || from == self.me || from >= self.parties() {
             return Err(NotMine);
         }
+        let refuses_me = self.mark() == Some(envelope.route.mark);
         match (&mut self.state, &envelope.content) {
             (State::Ended(_), _) => Ok(()),
             (_, Content::Hello(body)) => self.hear_hello(from, envelope.route.mark, body),
+            (State::Joining { .. }, Content::Stop { reason, .. }) if refuses_me => {
+                let error = decode_stop(from, reason, 0);
+                self.tell_others(&error, from);
+                self.end(Err(error));
+                Ok(())
+            }
             (State::Joining { early, .. }, _) => {
                 let bytes: usize = early.iter().map(Envelope::encoded_len).sum();
                 if early.len() < MOST_EARLY && bytes + envelope.encoded_len() <= self.deadlines.backlog_bytes {
@@ -577,6 +590,11 @@ impl Session {
         {
             awaited.alive = now;
         }
+    }
+
+    /// Remembers why mail to a party has not arrived yet, in case that the party never comes.
+    pub fn note_trouble(&mut self, party: usize, why: String) {
+        self.troubles.insert(party, why);
     }
 
     /// Whether the others will be able to read my hello; to be asked before it is sent.
@@ -804,7 +822,9 @@ impl Session {
     fn time_out(&mut self, now: Time) {
         let error = match &self.state {
             State::Joining { .. } if now >= self.joining_until => {
-                Some(RunError::Absent { parties: self.absent(), seconds: self.deadlines.joining.as_secs() })
+                let parties = self.absent();
+                let troubles = parties.iter().filter_map(|party| self.troubles.get(party).cloned()).collect();
+                Some(RunError::Absent { parties, seconds: self.deadlines.joining.as_secs(), troubles })
             }
             State::Running(running) => running.overdue(now, &self.deadlines),
             State::Joining { .. } | State::Ended(_) => None,
@@ -932,6 +952,12 @@ fn encode_stop(error: &RunError) -> Bytes {
     cbor::to_vec(&body).into()
 }
 
+/// What a party says to one whose hello, with this mark, it does not take for that of the party at place `to`.
+pub(crate) fn refusal(topic: Topic, me: usize, to: usize, mark: Mark, difference: String) -> Envelope {
+    let reason = encode_stop(&RunError::Mismatch { party: to, difference });
+    Envelope { route: route(topic, me, to, mark), content: Content::Stop { reason, tag: Tag::default() } }
+}
+
 /// How much a stop may say.
 const STOP: Limits = Limits { depth: 4, nodes: 256 };
 
@@ -958,6 +984,11 @@ fn decode_stop(by: usize, reason: &[u8], parties: usize) -> RunError {
         }
     }
     RunError::Stopped { by, why: stopped.0, code: stopped.1, culprits: stopped.2 }
+}
+
+/// What follows an error that has causes.
+fn listed(causes: &[String]) -> String {
+    if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) }
 }
 
 /// "party 1", "parties 1 and 3".
@@ -1145,7 +1176,10 @@ mod tests {
     fn absent_and_silent_parties_are_named() {
         let mut alone = session(0, "Wait");
         poll(&mut alone, Time::START + Duration::from_mins(2));
-        assert_eq!(alone.outcome(), Some(&Err(RunError::Absent { parties: vec![1, 2], seconds: 60 })));
+        assert_eq!(
+            alone.outcome(),
+            Some(&Err(RunError::Absent { parties: vec![1, 2], seconds: 60, troubles: vec![] }))
+        );
 
         let mut all = [0, 1, 2].map(|me| session(me, "Wait"));
         let hellos: Vec<Envelope> = all.iter_mut().flat_map(|session| poll(session, Time::START)).collect();

@@ -1,6 +1,6 @@
 //! What carries requests and mail: the two sides of a transport.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -8,13 +8,37 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::bus::{Failure, Principal, Request, Response};
+use crate::identity::{NodeId, NotAnId};
 use crate::value::Value;
 
 /// Where a node can be reached: `scheme:rest`, as `http://host:port`. Two spellings of one address compare equal.
+///
+/// It may say which node is expected there: `http://host:port#ID`. The address `node:ID` says no more than that; the way
+/// there is known to the transport.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address(Arc<str>);
 
 impl Address {
+    /// A node, wherever it is.
+    pub fn of(id: NodeId) -> Self {
+        Self(format!("{NODE}{id}").into())
+    }
+
+    /// Which node is expected there, if the address says so.
+    pub fn id(&self) -> Option<NodeId> {
+        let id = self.0.strip_prefix(NODE).or_else(|| Some(self.0.split_once('#')?.1))?;
+        id.parse().ok()
+    }
+
+    /// The address without the id; nothing, if it is no more than that.
+    pub fn place(&self) -> Option<Self> {
+        match self.0.split_once('#') {
+            Some((place, _)) => Some(Self(place.into())),
+            None if self.0.starts_with(NODE) => None,
+            None => Some(self.clone()),
+        }
+    }
+
     /// The address, normalised.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -32,33 +56,53 @@ impl fmt::Display for Address {
     }
 }
 
+/// What addresses begin with that name a node by its id.
+const NODE: &str = "node:";
+
 /// The text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an address: expected something like http://host:port")]
-pub struct NotAnAddress;
+#[non_exhaustive]
+pub enum NotAnAddress {
+    /// It does not look like one.
+    #[error("not an address: expected something like http://host:port")]
+    Form,
+    /// The node that it names is none.
+    #[error(transparent)]
+    Id(#[from] NotAnId),
+}
 
 impl FromStr for Address {
     type Err = NotAnAddress;
 
-    /// Lower-cases scheme and host, and drops trailing slashes.
+    /// Lower-cases scheme, host and id, and drops trailing slashes.
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let text = text.trim().trim_end_matches('/');
-        let (scheme, rest) = text.split_once(':').ok_or(NotAnAddress)?;
+        let (text, id) = match text.trim().split_once('#') {
+            Some((text, id)) => (text, Some(id.parse::<NodeId>()?)),
+            None => (text.trim(), None),
+        };
+        let text = text.trim_end_matches('/');
+        let (scheme, rest) = text.split_once(':').ok_or(NotAnAddress::Form)?;
         if scheme.is_empty()
             || rest.is_empty()
             || !text.bytes().all(|byte| byte.is_ascii_graphic())
             || text.len() > 2048
         {
-            return Err(NotAnAddress);
+            return Err(NotAnAddress::Form);
         }
         let scheme = scheme.to_ascii_lowercase();
-        let normal = match rest.strip_prefix("//") {
+        if scheme == NODE.trim_end_matches(':') {
+            return if id.is_none() { Ok(Self::of(rest.parse()?)) } else { Err(NotAnAddress::Form) };
+        }
+        let mut normal = match rest.strip_prefix("//") {
             Some(rest) => {
                 let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
                 format!("{scheme}://{}{path}", host.to_ascii_lowercase())
             }
             None => format!("{scheme}:{rest}"),
         };
+        if let Some(id) = id {
+            let _ = write!(normal, "#{id}");
+        }
         Ok(Self(normal.into()))
     }
 }
@@ -70,6 +114,8 @@ pub enum Assurance {
     None,
     /// The way does not leave this machine.
     Loopback,
+    /// Mail can be opened, and made, by nobody but the two nodes.
+    Sealed,
     /// The way does not leave this process.
     InProcess,
 }
@@ -111,8 +157,26 @@ pub trait Transport: Send + Sync + 'static {
     /// Completes when the node at `to` can no longer be reached, or has been restarted since its life was `life`.
     async fn lost(&self, to: &Address, life: Life) -> TransportError;
 
+    /// Asks the node at `to` for sealed mail that waits there until it is collected; `asking` proves whose. Where there is
+    /// none, the answer takes a while and is empty.
+    async fn collect(&self, to: &Address, asking: Bytes) -> Result<Bytes, TransportError> {
+        let _ = asking;
+        Err(TransportError::NoTransport { to: to.clone() })
+    }
+
     /// What the way to `to` assures.
     fn assurance(&self, to: &Address) -> Assurance;
+
+    /// The node whose mail this transport seals, if it seals any.
+    fn identity(&self) -> Option<NodeId> {
+        None
+    }
+
+    /// Which node mail to `to` is sealed for. Nobody else can open it.
+    fn peer(&self, to: &Address) -> Option<NodeId> {
+        let _ = to;
+        None
+    }
 }
 
 #[async_trait]
@@ -129,8 +193,20 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
         (**self).lost(to, life).await
     }
 
+    async fn collect(&self, to: &Address, asking: Bytes) -> Result<Bytes, TransportError> {
+        (**self).collect(to, asking).await
+    }
+
     fn assurance(&self, to: &Address) -> Assurance {
         (**self).assurance(to)
+    }
+
+    fn identity(&self) -> Option<NodeId> {
+        (**self).identity()
+    }
+
+    fn peer(&self, to: &Address) -> Option<NodeId> {
+        (**self).peer(to)
     }
 }
 
@@ -156,6 +232,8 @@ pub enum Origin {
     Loopback,
     /// Anywhere.
     Remote,
+    /// This node, wherever it is: it has sealed the mail.
+    Sealed(NodeId),
 }
 
 /// The listener's side; [`crate::node::Node`] is one.
@@ -173,6 +251,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Takes in mail. Only queues: it never waits, and does no work that grows with anything but the batch.
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure>;
 
+    /// Hands out mail that waits here for whoever proves to be its receiver by `asking`; waits a while for some.
+    async fn collect(&self, origin: Origin, asking: Bytes) -> Result<Bytes, Failure> {
+        let _ = (origin, asking);
+        Err(Failure::new(404, "no mail waits here for anybody: this node forwards none"))
+    }
+
     /// The answer to [`Request::List`], which never changes; transports may keep it encoded.
     fn list(&self) -> Arc<Vec<Value>>;
 }
@@ -189,6 +273,10 @@ impl Handler for Arc<dyn Handler> {
 
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
         (**self).mail(origin, batch)
+    }
+
+    async fn collect(&self, origin: Origin, asking: Bytes) -> Result<Bytes, Failure> {
+        (**self).collect(origin, asking).await
     }
 
     fn list(&self) -> Arc<Vec<Value>> {
@@ -255,12 +343,52 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// The same error, about that address.
+    #[must_use]
+    pub fn at(mut self, address: &Address) -> Self {
+        match &mut self {
+            Self::Unreachable { to, .. }
+            | Self::Broken { to, .. }
+            | Self::TimedOut { to, .. }
+            | Self::Restarted { to }
+            | Self::Refused { to, .. }
+            | Self::Garbled { to, .. }
+            | Self::NoTransport { to } => *to = address.clone(),
+        }
+        self
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Broken { .. } | Self::TimedOut { .. } => true,
-            Self::Refused { failure, .. } => matches!(failure.code, 429 | 503),
+            Self::Refused { failure, .. } => matches!(failure.code, 425 | 429 | 503),
             Self::Restarted { .. } | Self::Garbled { .. } | Self::NoTransport { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::NodeKey;
+
+    #[test]
+    fn two_spellings_are_one_address() {
+        let id = NodeKey::from_bytes(&[1; 32]).id();
+        let written: Address = format!(" HTTP://Host.example:80/#{}", id.to_string().to_uppercase()).parse().unwrap();
+        assert_eq!(written.as_str(), format!("http://host.example:80#{id}"));
+        assert_eq!((written.id(), written.place().unwrap().as_str()), (Some(id), "http://host.example:80"));
+        let by_id: Address = format!("NODE:{id}").parse().unwrap();
+        assert_eq!((by_id.id(), by_id.place(), by_id), (Some(id), None, Address::of(id)));
+    }
+
+    #[test]
+    fn a_mistyped_id_is_no_address() {
+        let mut id = NodeKey::from_bytes(&[1; 32]).id().to_string();
+        id.replace_range(3..4, if &id[3..4] == "a" { "b" } else { "a" });
+        for text in [format!("http://a#{id}"), format!("node:{id}"), "http://a#".to_owned(), "node:x".to_owned()] {
+            assert_eq!(text.parse::<Address>(), Err(NotAnAddress::Id(NotAnId)), "{text}");
         }
     }
 }

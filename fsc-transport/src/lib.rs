@@ -1,7 +1,8 @@
-//! What carries requests and mail: within a process, and over HTTP.
+//! What carries requests and mail: within a process, and over HTTP; and what seals it on the way.
 //!
 //! * [`local`]: a hub of nodes in one process; carries bytes all the same.
 //! * [`http`]: the server that speaks the client contract (`api/openapi.yaml`), and the client to it.
+//! * [`seal`]: mail that nobody but its receiver can open, over any of them; and forwarding it.
 //! * [`carriers`]: one transport out of several, chosen by the address's scheme.
 //! * [`runtime`]: the node's surroundings on tokio.
 
@@ -10,6 +11,8 @@ pub mod carriers;
 pub mod http;
 pub mod local;
 pub mod runtime;
+#[cfg(feature = "seal")]
+pub mod seal;
 
 pub use carriers::Carriers;
 pub use local::Hub;

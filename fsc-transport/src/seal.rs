@@ -1,0 +1,190 @@
+//! Sealed mail: what nodes say to one another can be read, and written, by nobody on the way, whatever the way is.
+//!
+//! ```text
+//!   Runs ──deliver──▶ Seal ── session ── packet ──▶ any Transport ─ ─ ▶ any server ──▶ Arrivals ──mail──▶ Runs
+//!                      │         ▲ handshake                                            │ opens, once
+//!                      └─ ways: at an address, by another node, collected              └─ or forwards
+//! ```
+//!
+//! * [`Seal`]: a transport that seals what another one carries, and the listener that opens it.
+//! * [`Peers`], [`Peer`], [`Way`]: who is known, by which key, and how mail gets there.
+//!
+//! # Security
+//!
+//! Two nodes make a session by `Noise_IK_25519_AESGCM_SHA256` (The Noise Protocol Framework, revision 34), whose static keys
+//! are the nodes' ids. Mail is sealed in the session only after both messages, so it is secret and authentic for both, also if
+//! both static keys become known later. Sessions are renewed after 8 minutes, seal for 10, open for 15, and are then forgotten. The responder seals
+//! nothing before it has opened something, so a replayed first message costs it three exponentiations and a bounded entry.
+//! Each packet is opened once; a window of 16,384 numbers tells. Packets are not padded.
+//!
+//! Who carries or forwards packets sees from whom they are and to whom, their sizes and times; it can lose, delay and refuse them, and can make a run
+//! fail by that, with an error that names it. What it answers (which life of a node took the mail, and why not) is not authenticated.
+//!
+//! # Wire
+//!
+//! All numbers are little-endian. A packet takes the place of a batch of envelopes, whose first byte is 1.
+//!
+//! ```text
+//! offset  size  field
+//!      0     1  version, 2
+//!      1     1  kind: 1 first and 2 second message of a handshake, 3 sealed mail
+//!      2     4  index of the session: in a first message the sender's, else the receiver's
+//!      6     6  number of the packet in its session and direction, from 0; zero in handshakes
+//!     12        kind 1: 32 bytes, the receiver's id; 96 bytes, Noise's first message with an empty payload
+//!     12        kind 2: 52 bytes, Noise's second message; its payload is the sender's index
+//!     12        kind 3: chunks of 65,519 bytes, the last one shorter, each followed by its tag of 16 bytes
+//! ```
+//!
+//! Noise's prologue is `fsc v1 seal`, the header of the first message, and the receiver's id. The nonce of a chunk is its place in the
+//! packet, plus 2^16 times the packet's number, plus 2^62 if it is the last one. What is sealed is a *parcel*:
+//!
+//! ```text
+//! empty                                           is the receiver there?
+//! 1 …                                             envelopes (their version is the first byte)
+//! 2  id 32  packet                                forward this to that node
+//! 3  id 32  packet                                this comes from that node
+//! 4  id 32  index 4  number 8  outcome            what became of the packet that I forwarded to that node
+//! 5  id 32  text                                  that node, to which I forward your mail, is gone, and why
+//! 6  life 16  from 8  (number 8  outcome)*        give me my mail; I have all before `from`, and took the numbered ones as said
+//!
+//! outcome: code 2; if it is 0, the receiver's life 16 (in 4 only); else length 2  text
+//! ```
+//!
+//! The answer to 6 is a sequence of `number 8  length 4  packet`. Who asks for its mail and has no session sends the first message
+//! of a handshake in place of 6, and gets the second one with the number 2^64 - 1.
+
+mod arrivals;
+mod counts;
+mod forward;
+mod handshake;
+mod office;
+mod packet;
+mod parcel;
+mod peers;
+mod primitives;
+mod session;
+mod window;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fsc_core::bus::{Failure, Request};
+use fsc_core::clock::Runtime;
+use fsc_core::identity::{NodeId, NodeKey};
+use fsc_core::transport::{Address, Answer, Assurance, Batch, Handler, Life, Transport, TransportError};
+
+use arrivals::Arrivals;
+use forward::Forwarding;
+use office::Office;
+
+pub use counts::Counts;
+pub use forward::ForwardLimits;
+pub use peers::{Peer, Peers, Way};
+
+/// A [`Transport`] that seals mail to nodes that are known by their keys, and has another one carry it. Mail to others, and
+/// within this process, goes as it is.
+///
+/// [`Seal::open`] is the listener that belongs to it: hand that to the servers, in place of the node itself.
+#[derive(Clone)]
+pub struct Seal(Arc<Office>);
+
+impl Seal {
+    /// Seals in the name of the node with this key.
+    pub fn new(
+        key: NodeKey,
+        peers: Arc<Peers>,
+        carrier: impl Transport,
+        runtime: impl Runtime,
+        limits: ForwardLimits,
+    ) -> Self {
+        Self(Office::new(key, peers, Arc::new(carrier), Arc::new(runtime), Forwarding::new(limits)))
+    }
+
+    /// What takes in mail for `node`: it opens what is sealed, and forwards what is for others.
+    pub fn open(&self, node: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        Arc::new(Arrivals { office: Arc::clone(&self.0), node })
+    }
+
+    /// Collects the mail that the node `at` keeps for `node`, for as long as it is polled. It ends with an error that does not
+    /// pass.
+    pub async fn collect(&self, at: NodeId, node: Arc<dyn Handler>) -> TransportError {
+        forward::collect(&self.0, at, &Arrivals { office: Arc::clone(&self.0), node }).await
+    }
+
+    /// Who is known.
+    pub fn peers(&self) -> &Arc<Peers> {
+        &self.0.peers
+    }
+
+    /// What was refused so far.
+    pub fn counts(&self) -> Counts {
+        self.0.counters.read()
+    }
+
+    /// Lets go of sessions that are over. A node calls this from time to time.
+    pub fn sweep(&self) {
+        self.0.sweep();
+    }
+
+    fn is_here(&self, to: &Address) -> bool {
+        to.place().is_some_and(|place| self.0.carrier.assurance(&place) == Assurance::InProcess)
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seal").field("id", &self.0.key.id()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Transport for Seal {
+    async fn request(&self, to: &Address, request: Request) -> Result<Answer, TransportError> {
+        self.0.carrier.request(&to.place().unwrap_or_else(|| to.clone()), request).await
+    }
+
+    async fn deliver(&self, to: &Address, batch: Batch) -> Result<Life, TransportError> {
+        let office = &self.0;
+        match (office.peers.at(to), to.place()) {
+            (Some(id), place) if place.is_none() || !self.is_here(to) => {
+                if !office.peers.may_be_named(id) {
+                    let failure = Failure::new(403, "that node is not listed here under [[nodes]]");
+                    return Err(TransportError::Refused { to: to.clone(), failure });
+                }
+                office.peers.acquaint(to, office.runtime.now());
+                office.post(id, batch, 0).await
+            }
+            (_, place) => office.carrier.deliver(&place.unwrap_or_else(|| to.clone()), batch).await,
+        }
+    }
+
+    async fn lost(&self, to: &Address, life: Life) -> TransportError {
+        match (self.0.peers.at(to), to.place()) {
+            (Some(id), place) if place.is_none() || !self.is_here(to) => self.0.lost(id, life, 0).await,
+            (_, place) => self.0.carrier.lost(&place.unwrap_or_else(|| to.clone()), life).await,
+        }
+    }
+
+    async fn collect(&self, to: &Address, asking: Bytes) -> Result<Bytes, TransportError> {
+        self.0.carrier.collect(to, asking).await
+    }
+
+    fn assurance(&self, to: &Address) -> Assurance {
+        match (self.0.peers.at(to), to.place()) {
+            _ if self.is_here(to) => Assurance::InProcess,
+            (Some(id), _) if self.0.peers.may_be_named(id) => Assurance::Sealed,
+            (Some(_), _) | (None, None) => Assurance::None,
+            (None, Some(place)) => self.0.carrier.assurance(&place),
+        }
+    }
+
+    fn identity(&self) -> Option<NodeId> {
+        Some(self.0.key.id())
+    }
+
+    fn peer(&self, to: &Address) -> Option<NodeId> {
+        self.0.peers.at(to)
+    }
+}

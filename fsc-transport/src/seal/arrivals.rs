@@ -1,0 +1,180 @@
+//! The listener's side: packets come in, are opened, and go to the node, or on to others.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fsc_core::bus::{Failure, Principal, Request, Response};
+use fsc_core::identity::NodeId;
+use fsc_core::transport::{Handler, Life, Origin};
+use fsc_core::value::Value;
+
+use super::counts::Refusal;
+use super::forward;
+use super::handshake::Knock;
+use super::office::Office;
+use super::packet::{Kind, Packet, VERSION};
+use super::parcel::{Collect, Parcel};
+use super::peers::Knowledge;
+use super::session::Session;
+
+/// A node behind its seal: takes sealed mail, and hands it on opened.
+pub(super) struct Arrivals {
+    pub(super) office: Arc<Office>,
+    pub(super) node: Arc<dyn Handler>,
+}
+
+#[async_trait]
+impl Handler for Arrivals {
+    async fn request(&self, principal: &Principal, request: Request) -> Result<Response, Failure> {
+        self.node.request(principal, request).await
+    }
+
+    /// Anybody may bring mail: what matters is by whom it was sealed.
+    fn admits(&self, _: Origin) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
+        match batch.first() {
+            None => self.life(),
+            Some(&VERSION) => self.take(batch, None),
+            Some(_) => {
+                let taken = self.node.mail(origin, batch);
+                if matches!(&taken, Err(failure) if failure.code == 403) {
+                    self.office.counters.add(Refusal::Unsealed);
+                }
+                taken
+            }
+        }
+    }
+
+    async fn collect(&self, _: Origin, asking: Bytes) -> Result<Bytes, Failure> {
+        if asking.get(1) == Some(&1) {
+            let (_, second) = self.answer_first(&self.decode(asking)?, None)?;
+            return Ok(forward::second(&second));
+        }
+        let (session, packet, parcel) = self.open(asking)?;
+        let Parcel::Collect(asked) = parcel else {
+            return Err(self.office.refuse(Refusal::Malformed, 400, "that does not ask for mail"));
+        };
+        session.note(packet.header.number);
+        Ok(self.office.forwarding.collect(session.peer, asked, self.office.runtime.as_ref()).await)
+    }
+
+    fn list(&self) -> Arc<Vec<Value>> {
+        self.node.list()
+    }
+}
+
+impl Arrivals {
+    /// Which life of the node this is: what an empty batch asks.
+    pub(super) fn life(&self) -> Result<Life, Failure> {
+        self.node.mail(Origin::InProcess, Bytes::new())
+    }
+
+    /// Takes in a packet, which came as it is, or which `forwarder` says came from somebody.
+    pub(super) fn take(&self, bytes: Bytes, forwarder: Option<(NodeId, NodeId)>) -> Result<Life, Failure> {
+        match bytes.get(1) {
+            Some(1) => self.hear_first(&self.decode(bytes)?, forwarder),
+            Some(2) => self.office.hear_second(&self.decode(bytes)?).and_then(|()| self.life()),
+            _ => {
+                let (session, packet, parcel) = self.open(bytes)?;
+                if forwarder.is_some_and(|(_, from)| from != session.peer) {
+                    let why = "it was forwarded in the name of another node than the one that has sealed it";
+                    return Err(self.office.refuse(Refusal::Forged, 400, why));
+                }
+                let life = self.accept(session.peer, parcel, forwarder.is_some())?;
+                // Only now: what was refused for want of room comes again.
+                session.note(packet.header.number);
+                Ok(life)
+            }
+        }
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Packet, Failure> {
+        Packet::decode(bytes).inspect_err(|_| self.office.counters.add(Refusal::Malformed))
+    }
+
+    /// Opens a packet, once.
+    fn open(&self, bytes: Bytes) -> Result<(Arc<Session>, Packet, Parcel), Failure> {
+        let office = &self.office;
+        let packet = self.decode(bytes)?;
+        if packet.header.kind != Kind::Sealed {
+            return Err(office.refuse(Refusal::Malformed, 400, "a handshake where sealed mail was expected"));
+        }
+        let Some(session) = office.session_at(packet.header.index) else {
+            let why = format!("node {} does not have that session (any more): begin another", office.key.id());
+            return Err(office.refuse(Refusal::NoSession, 410, why));
+        };
+        if session.has_come(packet.header.number) {
+            return Err(office.refuse(Refusal::Replayed, 409, "that mail has come before"));
+        }
+        let Some(opened) = session.open(&packet) else {
+            return Err(office.refuse(Refusal::Forged, 400, "that mail was changed on the way, or forged"));
+        };
+        let parcel = Parcel::decode(opened).inspect_err(|_| office.counters.add(Refusal::Malformed))?;
+        Ok((session, packet, parcel))
+    }
+
+    /// Does what a parcel is for.
+    fn accept(&self, from: NodeId, parcel: Parcel, was_forwarded: bool) -> Result<Life, Failure> {
+        let office = &self.office;
+        match parcel {
+            Parcel::Mail(envelopes) if envelopes.is_empty() => return self.life(),
+            Parcel::Mail(envelopes) => return self.node.mail(Origin::Sealed(from), envelopes),
+            Parcel::Forward { to, packet } => office.forward(from, to, packet)?,
+            Parcel::Forwarded { from: sender, packet } if !was_forwarded => {
+                return self.take(packet, Some((from, sender)));
+            }
+            Parcel::Outcome { to, of, outcome } => office.hear_outcome(from, to, of, outcome),
+            Parcel::Lost { id, why } => office.hear_lost(id, from, why),
+            Parcel::Forwarded { .. } | Parcel::Collect(Collect { .. }) => {
+                return Err(office.refuse(Refusal::Malformed, 400, "a parcel in the wrong place"));
+            }
+        }
+        self.life()
+    }
+
+    /// Somebody begins a handshake.
+    fn hear_first(&self, first: &Packet, forwarder: Option<(NodeId, NodeId)>) -> Result<Life, Failure> {
+        let (peer, second) = self.answer_first(first, forwarder)?;
+        self.office.say_second(peer, second);
+        self.life()
+    }
+
+    fn answer_first(&self, first: &Packet, forwarder: Option<(NodeId, NodeId)>) -> Result<(NodeId, Bytes), Failure> {
+        let office = &self.office;
+        let now = office.runtime.now();
+        if !office.knocks.lock().unwrap_or_else(PoisonError::into_inner).admit(now) {
+            return Err(office.refuse(Refusal::Hurried, 429, "too many handshakes at a time; try again"));
+        }
+        let knock = Knock::read(&office.key, first).inspect_err(|failure| {
+            office.counters.add(if failure.code == 421 { Refusal::Misdirected } else { Refusal::Forged });
+        })?;
+        let peer = knock.peer;
+        if forwarder.is_some_and(|(_, from)| from != peer) {
+            let why = "it was forwarded in the name of another node than the one that begins it";
+            return Err(office.refuse(Refusal::Forged, 400, why));
+        }
+        let code = match office.peers.knows(peer, now) {
+            Knowledge::Known => None,
+            Knowledge::NotYet => Some(425),
+            Knowledge::Never => Some(403),
+        };
+        if let Some(code) = code {
+            let me = office.key.id();
+            let why = format!("node {me} does not know node {peer}: list its id there under [[nodes]]");
+            tracing::warn!(
+                "mail of node {peer} was refused: no client has named it, and it is not listed under [[nodes]]"
+            );
+            return Err(office.refuse(Refusal::Unknown, code, why));
+        }
+        if let Some((forwarder, _)) = forwarder {
+            office.note_forwarder(peer, forwarder);
+        }
+        let (session, second) = knock.answer(office.free_index(), now)?;
+        office.enter(session);
+        Ok((peer, second))
+    }
+}

@@ -1,0 +1,619 @@
+//! Where mail is sealed and sent: the sessions of a node, and the ways of its packets.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fsc_core::bus::Failure;
+use fsc_core::clock::{self, BoxFuture, Runtime, Time};
+use fsc_core::identity::{NodeId, NodeKey};
+use fsc_core::transport::{Address, Batch, Life, Transport, TransportError};
+use futures_util::future::{Either, select};
+use tokio::sync::{oneshot, watch};
+
+use super::counts::{Counters, Refusal};
+use super::forward::Forwarding;
+use super::handshake::Initiator;
+use super::packet::Packet;
+use super::parcel::{self, Mark};
+use super::peers::{Peers, Way};
+use super::session::{Age, Session};
+
+/// How long a handshake may take.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long mail may take that others forward.
+pub(super) const DELIVERY: Duration = Duration::from_secs(30);
+
+/// How many nodes may forward a packet one after the other.
+const MOST_FORWARDERS: usize = 4;
+
+/// Sessions with one peer that are kept, beside those that replayed handshakes may have made.
+const CONFIRMED: usize = 4;
+
+/// Sessions whose peer has not shown that it is there.
+const UNCONFIRMED: usize = 4;
+
+/// All that sealing and opening need.
+pub(super) struct Office {
+    pub(super) key: NodeKey,
+    pub(super) peers: Arc<Peers>,
+    pub(super) carrier: Arc<dyn Transport>,
+    pub(super) runtime: Arc<dyn Runtime>,
+    pub(super) counters: Counters,
+    pub(super) forwarding: Forwarding,
+    pub(super) knocks: Mutex<Pace>,
+    links: Mutex<Links>,
+    /// Who waits to hear what became of a packet that is forwarded by others.
+    outcomes: Mutex<HashMap<(NodeId, Mark), oneshot::Sender<Result<Life, Failure>>>>,
+}
+
+#[derive(Default)]
+struct Links {
+    slots: HashMap<u32, Slot>,
+    of: HashMap<NodeId, Link>,
+}
+
+/// What an index stands for.
+enum Slot {
+    Pending(Pending),
+    Session(Arc<Session>),
+}
+
+/// A handshake that was begun here.
+struct Pending {
+    /// Nothing until the first message is made.
+    initiator: Option<Initiator>,
+    done: watch::Sender<Option<Result<(), TransportError>>>,
+}
+
+type Done = watch::Receiver<Option<Result<(), TransportError>>>;
+
+/// What a node has for another one.
+struct Link {
+    /// The newest last.
+    sessions: Vec<Arc<Session>>,
+    pending: Option<(u32, Done)>,
+    /// Who has forwarded mail from it.
+    by: Option<NodeId>,
+    /// Which life of it, or of its forwarder, answered last.
+    life: Option<Life>,
+    /// Why it was lost to those who forward mail to it.
+    lost: watch::Sender<String>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        let lost = watch::Sender::new(String::new());
+        Self { sessions: Vec::new(), pending: None, by: None, life: None, lost }
+    }
+}
+
+impl Link {
+    /// The newest session in which mail may be sealed.
+    fn usable(&self, now: Time) -> Option<(Arc<Session>, Age)> {
+        let all = self.sessions.iter().rev().map(|session| (Arc::clone(session), session.age(now)));
+        all.into_iter().find(|(_, age)| *age != Age::Past)
+    }
+}
+
+impl Office {
+    pub(super) fn new(
+        key: NodeKey,
+        peers: Arc<Peers>,
+        carrier: Arc<dyn Transport>,
+        runtime: Arc<dyn Runtime>,
+        forwarding: Forwarding,
+    ) -> Arc<Self> {
+        let knocks = Mutex::new(Pace::new(runtime.now()));
+        Arc::new(Self {
+            key,
+            peers,
+            carrier,
+            runtime,
+            counters: Counters::default(),
+            forwarding,
+            knocks,
+            links: Mutex::default(),
+            outcomes: Mutex::default(),
+        })
+    }
+
+    /// Seals mail for a node and brings it there; `hops` others have to forward it already.
+    pub(super) fn post(
+        self: &Arc<Self>,
+        id: NodeId,
+        mail: Batch,
+        hops: usize,
+    ) -> BoxFuture<Result<Life, TransportError>> {
+        let office = Arc::clone(self);
+        Box::pin(async move {
+            let mut may_renew = true;
+            loop {
+                let session = office.session(id, hops).await?;
+                let (packet, header) = session.seal(&mail).map_err(|failure| refused(id, failure))?;
+                match office.carry(id, packet, header.into(), hops).await {
+                    Ok(life) => {
+                        office.note_life(id, life);
+                        return Ok(life);
+                    }
+                    Err(TransportError::Refused { failure, .. }) if failure.code == 410 && may_renew => {
+                        may_renew = false;
+                        office.forget(&session);
+                    }
+                    // What carries packets brought it twice, and the first answer was lost.
+                    Err(TransportError::Refused { failure, .. }) if failure.code == 409 => {
+                        return office.life(id).await;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        })
+    }
+
+    /// Brings a packet to a node; done when it has it.
+    async fn carry(
+        self: &Arc<Self>,
+        id: NodeId,
+        packet: Batch,
+        mark: Mark,
+        hops: usize,
+    ) -> Result<Life, TransportError> {
+        match self.way(id) {
+            None => {
+                let why =
+                    "no way there is known: list its address under [[nodes]], or who forwards its mail".to_owned();
+                Err(TransportError::Unreachable { to: Address::of(id), why })
+            }
+            Some(Way::At(address)) => {
+                let delivered = self.carrier.deliver(&address, packet).await;
+                delivered.map_err(|error| error.at(&at(&address, id)))
+            }
+            Some(Way::By(_)) if hops == MOST_FORWARDERS => {
+                let why = format!("more than {MOST_FORWARDERS} nodes would have to forward its mail");
+                Err(TransportError::Unreachable { to: Address::of(id), why })
+            }
+            Some(Way::By(forwarder)) => {
+                let waiting = self.expect(id, mark);
+                let forwarded = self.post(forwarder, parcel::forward(id, packet), hops + 1).await;
+                forwarded.map_err(|error| by(id, forwarder, &error))?;
+                let outcome = self.within(DELIVERY, waiting).await;
+                let error = |failure: Failure| Failure { message: self.told_by(forwarder, &failure), ..failure };
+                outcome.map_err(|()| late(id, forwarder))?.map_err(|failure| refused(id, error(failure)))
+            }
+            Some(Way::Collected) => {
+                let packet = packet.pieces.concat().into();
+                let waiting = self.forwarding.put(id, packet, self.runtime.now());
+                let waiting = waiting.map_err(|failure| refused(id, failure))?;
+                let to = Address::of(id);
+                let late = |()| TransportError::TimedOut { to: to.clone(), seconds: DELIVERY.as_secs() };
+                self.within(DELIVERY, waiting).await.map_err(late)?.map_err(|failure| refused(id, failure))
+            }
+        }
+    }
+
+    /// The answer of whoever holds the other end, unless it takes too long or never comes.
+    async fn within<T>(&self, deadline: Duration, waiting: oneshot::Receiver<T>) -> Result<T, ()> {
+        match select(waiting, self.runtime.sleep_until(self.runtime.now() + deadline)).await {
+            Either::Left((Ok(answer), _)) => Ok(answer),
+            Either::Left((Err(_), _)) | Either::Right(_) => Err(()),
+        }
+    }
+
+    fn told_by(&self, forwarder: NodeId, failure: &Failure) -> String {
+        format!("{} (by {})", failure.message, self.whereabouts(forwarder))
+    }
+
+    /// A node, and the way there, for errors.
+    pub(super) fn whereabouts(&self, id: NodeId) -> String {
+        match self.way(id) {
+            Some(Way::At(address)) => at(&address, id).to_string(),
+            _ => Address::of(id).to_string(),
+        }
+    }
+
+    /// The way to a node: as the operator or a client says, or else back to where its mail came from.
+    pub(super) fn way(&self, id: NodeId) -> Option<Way> {
+        self.peers.way(id).or_else(|| Some(Way::By(self.links().of.get(&id)?.by?)))
+    }
+
+    /// Completes when a node can't be reached any more, or has been restarted since its life was `life`.
+    pub(super) fn lost(self: &Arc<Self>, id: NodeId, life: Life, hops: usize) -> BoxFuture<TransportError> {
+        let office = Arc::clone(self);
+        Box::pin(async move {
+            match office.way(id) {
+                Some(Way::At(address)) => office.carrier.lost(&address, life).await.at(&at(&address, id)),
+                Some(Way::By(forwarder)) if hops < MOST_FORWARDERS => {
+                    let (mut told, its_life) = {
+                        let mut links = office.links();
+                        let its_life = links.of.get(&forwarder).and_then(|link| link.life);
+                        (links.of.entry(id).or_default().lost.subscribe(), its_life)
+                    };
+                    let Some(its_life) = its_life else { return unheard(forwarder) };
+                    let notice = Box::pin(told.changed());
+                    let why = match select(notice, office.lost(forwarder, its_life, hops + 1)).await {
+                        Either::Left(_) => None,
+                        Either::Right((error, _)) => Some(error),
+                    };
+                    if let Some(error) = why {
+                        return by(id, forwarder, &error);
+                    }
+                    let why = format!("by {}: {}", office.whereabouts(forwarder), *told.borrow());
+                    TransportError::Unreachable { to: Address::of(id), why }
+                }
+                Some(Way::Collected) => office.forwarding.lost(id, office.runtime.as_ref()).await,
+                Some(Way::By(_)) | None => unheard(id),
+            }
+        })
+    }
+
+    /// A forwarder says that it has lost a node.
+    pub(super) fn hear_lost(&self, id: NodeId, by: NodeId, why: String) {
+        if self.way(id) == Some(Way::By(by))
+            && let Some(link) = self.links().of.get(&id)
+        {
+            link.lost.send_replace(why);
+        }
+    }
+
+    /// A forwarder says what became of a packet.
+    pub(super) fn hear_outcome(&self, by: NodeId, to: NodeId, of: Mark, outcome: Result<Life, Failure>) {
+        if self.way(to) == Some(Way::By(by))
+            && let Some(waiting) = self.lock_outcomes().remove(&(to, of))
+        {
+            let _ = waiting.send(outcome);
+        }
+    }
+
+    fn expect(&self, to: NodeId, of: Mark) -> oneshot::Receiver<Result<Life, Failure>> {
+        let (sender, receiver) = oneshot::channel();
+        let mut outcomes = self.lock_outcomes();
+        // Those who have given up waiting leave their entries behind.
+        if outcomes.len() == outcomes.capacity() {
+            outcomes.retain(|_, waiting| !waiting.is_closed());
+        }
+        outcomes.insert((to, of), sender);
+        receiver
+    }
+
+    /// Which life of a node there is, as far as is known without sealing.
+    async fn life(&self, id: NodeId) -> Result<Life, TransportError> {
+        let known = self.links().of.get(&id).and_then(|link| link.life);
+        match (known, self.way(id)) {
+            (Some(life), _) => Ok(life),
+            (None, Some(Way::At(address))) => {
+                let probed = self.carrier.deliver(&address, Batch::default()).await;
+                probed.map_err(|error| error.at(&at(&address, id)))
+            }
+            (None, _) => Err(unheard(id)),
+        }
+    }
+
+    fn note_life(&self, id: NodeId, life: Life) {
+        if let Some(link) = self.links().of.get_mut(&id) {
+            link.life = Some(life);
+        }
+    }
+
+    /// Notes that mail from a node came by a forwarder, and can go back by it.
+    pub(super) fn note_forwarder(&self, of: NodeId, forwarder: NodeId) {
+        self.links().of.entry(of).or_default().by = Some(forwarder);
+    }
+
+    /// A session in which mail to a node may be sealed.
+    pub(super) async fn session(self: &Arc<Self>, id: NodeId, hops: usize) -> Result<Arc<Session>, TransportError> {
+        let until = self.runtime.now() + HANDSHAKE;
+        loop {
+            let mut done = {
+                let now = self.runtime.now();
+                let mut links = self.links();
+                let usable = links.of.get(&id).and_then(|link| link.usable(now));
+                match usable {
+                    Some((session, Age::Fresh)) => return Ok(session),
+                    Some((session, _)) => {
+                        self.knock(&mut links, id, hops);
+                        return Ok(session);
+                    }
+                    None => self.knock(&mut links, id, hops),
+                }
+            };
+            let answered = Box::pin(done.wait_for(Option::is_some));
+            match select(answered, self.runtime.sleep_until(until)).await {
+                Either::Left((Ok(done), _)) => {
+                    if let Some(Err(error)) = &*done {
+                        return Err(error.clone());
+                    }
+                }
+                Either::Left((Err(_), _)) | Either::Right(_) => return Err(unanswered(id, &self.whereabouts(id))),
+            }
+            if self.runtime.now() >= until {
+                return Err(unanswered(id, &self.whereabouts(id)));
+            }
+        }
+    }
+
+    /// Begins a handshake, unless one is under way.
+    fn knock(self: &Arc<Self>, links: &mut Links, id: NodeId, hops: usize) -> Done {
+        if let Some((_, done)) = &links.of.entry(id).or_default().pending {
+            return done.clone();
+        }
+        let index = links.free_index();
+        let (sender, done) = watch::channel(None);
+        links.slots.insert(index, Slot::Pending(Pending { initiator: None, done: sender }));
+        links.of.entry(id).or_default().pending = Some((index, done.clone()));
+        let office = Arc::clone(self);
+        self.runtime.spawn(Box::pin(async move {
+            let error = match office.say_first(id, index, hops).await {
+                Ok(()) => {
+                    office.runtime.sleep_until(office.runtime.now() + HANDSHAKE).await;
+                    unanswered(id, &office.whereabouts(id))
+                }
+                Err(error) => error,
+            };
+            office.give_up(id, index, error);
+        }));
+        done
+    }
+
+    async fn say_first(self: &Arc<Self>, id: NodeId, index: u32, hops: usize) -> Result<(), TransportError> {
+        let first = self.make_first(id, index)?;
+        let mark = parcel::mark_of(&first).ok_or_else(|| unheard(id))?;
+        self.carry(id, Batch { pieces: vec![first] }, mark, hops).await.map(drop)
+    }
+
+    fn make_first(&self, id: NodeId, index: u32) -> Result<Bytes, TransportError> {
+        let (initiator, first) = Initiator::begin(&self.key, id, index).map_err(|failure| refused(id, failure))?;
+        if let Some(Slot::Pending(pending)) = self.links().slots.get_mut(&index) {
+            pending.initiator = Some(initiator);
+        }
+        Ok(first)
+    }
+
+    /// A session in which mail may be sealed, if there is one.
+    pub(super) fn usable(&self, id: NodeId) -> Option<Arc<Session>> {
+        let now = self.runtime.now();
+        Some(self.links().of.get(&id)?.usable(now)?.0)
+    }
+
+    /// Begins a handshake whose first message the caller sends, and whose end it sees to: by [`Office::hear_second`] or
+    /// [`Office::give_up`].
+    pub(super) fn begin(&self, id: NodeId) -> Result<(u32, Bytes), TransportError> {
+        let index = {
+            let mut links = self.links();
+            let index = links.free_index();
+            links.slots.insert(index, Slot::Pending(Pending { initiator: None, done: watch::Sender::new(None) }));
+            index
+        };
+        let first = self.make_first(id, index).inspect_err(|error| self.give_up(id, index, error.clone()))?;
+        Ok((index, first))
+    }
+
+    /// A handshake has not come to its end in time; nothing to do if it has.
+    pub(super) fn give_up(&self, id: NodeId, index: u32, error: TransportError) {
+        let mut links = self.links();
+        if !matches!(links.slots.get(&index), Some(Slot::Pending(_))) {
+            return;
+        }
+        let Some(Slot::Pending(pending)) = links.slots.remove(&index) else { return };
+        if let Some(link) = links.of.get_mut(&id) {
+            link.pending.take_if(|(pending, _)| *pending == index);
+        }
+        pending.done.send_replace(Some(Err(error)));
+    }
+
+    /// The second message of a handshake has come.
+    pub(super) fn hear_second(&self, second: &Packet) -> Result<(), Failure> {
+        let (now, index) = (self.runtime.now(), second.header.index);
+        let mut links = self.links();
+        let answered = match links.slots.get_mut(&index) {
+            Some(Slot::Pending(Pending { initiator: Some(initiator), .. })) => initiator.read(second),
+            _ => return Err(self.refuse(Refusal::NoSession, 410, "no handshake waits for that here")),
+        };
+        let Some(answered) = answered else {
+            return Err(self.refuse(Refusal::Forged, 400, "the handshake was not answered by whom it was begun with"));
+        };
+        let Some(Slot::Pending(pending)) = links.slots.remove(&index) else { return Ok(()) };
+        let session = pending.initiator.and_then(|initiator| initiator.finish(answered, now));
+        let Some(session) = session else { return Ok(()) };
+        let peer = session.peer;
+        links.enter(Arc::new(session), now);
+        pending.done.send_replace(Some(Ok(())));
+        // Whoever waits for another handshake with the same node need wait no longer.
+        let other = links.of.get(&peer).and_then(|link| Some(link.pending.as_ref()?.0));
+        if let Some(Slot::Pending(pending)) = other.and_then(|index| links.slots.get(&index)) {
+            pending.done.send_replace(Some(Ok(())));
+        }
+        Ok(())
+    }
+
+    /// Draws an index for a session that is about to begin.
+    pub(super) fn free_index(&self) -> u32 {
+        self.links().free_index()
+    }
+
+    /// Opens mail in a session from now on, and seals in it once its peer has shown to be there.
+    pub(super) fn enter(&self, session: Session) {
+        self.links().enter(Arc::new(session), self.runtime.now());
+    }
+
+    /// Says the second message of a handshake.
+    pub(super) fn say_second(self: &Arc<Self>, to: NodeId, second: Bytes) {
+        let office = Arc::clone(self);
+        self.runtime.spawn(Box::pin(async move {
+            let Some(mark) = parcel::mark_of(&second) else { return };
+            let send = || office.carry(to, Batch { pieces: vec![second.clone()] }, mark, 0);
+            if let Err(error) = again(office.runtime.as_ref(), HANDSHAKE / 2, send).await {
+                tracing::warn!("a handshake with node {to} can't be answered: {error}");
+            }
+        }));
+    }
+
+    /// The session of that index.
+    pub(super) fn session_at(&self, index: u32) -> Option<Arc<Session>> {
+        match self.links().slots.get(&index) {
+            Some(Slot::Session(session)) if !session.is_over(self.runtime.now()) => Some(Arc::clone(session)),
+            _ => None,
+        }
+    }
+
+    /// The peer does not have the session any more.
+    pub(super) fn forget(&self, session: &Arc<Session>) {
+        let mut links = self.links();
+        links.slots.remove(&session.mine);
+        if let Some(link) = links.of.get_mut(&session.peer) {
+            link.sessions.retain(|other| !Arc::ptr_eq(other, session));
+        }
+    }
+
+    /// Lets go of sessions that are over.
+    pub(super) fn sweep(&self) {
+        let now = self.runtime.now();
+        let mut links = self.links();
+        links.slots.retain(|_, slot| !matches!(slot, Slot::Session(session) if session.is_over(now)));
+        for link in links.of.values_mut() {
+            link.sessions.retain(|session| !session.is_over(now));
+        }
+        links.of.retain(|_, link| {
+            link.pending.is_some() || !link.sessions.is_empty() || link.lost.receiver_count() > 0 || link.by.is_some()
+        });
+        drop(links);
+        self.forwarding.sweep(now);
+    }
+
+    /// Counts a refusal.
+    pub(super) fn refuse(&self, refusal: Refusal, code: u16, why: impl Into<String>) -> Failure {
+        self.counters.add(refusal);
+        Failure::new(code, why)
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_outcomes(&self) -> MutexGuard<'_, HashMap<(NodeId, Mark), oneshot::Sender<Result<Life, Failure>>>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Links {
+    fn free_index(&self) -> u32 {
+        loop {
+            let index = u32::from_le_bytes(clock::random());
+            if !self.slots.contains_key(&index) {
+                return index;
+            }
+        }
+    }
+
+    /// Enters a session. The oldest make room for it; those that nobody has confirmed for each other only.
+    fn enter(&mut self, session: Arc<Session>, now: Time) {
+        self.slots.insert(session.mine, Slot::Session(Arc::clone(&session)));
+        let link = self.of.entry(session.peer).or_default();
+        link.pending.take_if(|(index, _)| *index == session.mine);
+        link.sessions.push(session);
+        let (mut confirmed, mut unconfirmed) = (0, 0);
+        let mut over = Vec::new();
+        for session in link.sessions.iter().rev() {
+            let (count, most) = match session.is_confirmed() {
+                true => (&mut confirmed, CONFIRMED),
+                false => (&mut unconfirmed, UNCONFIRMED),
+            };
+            *count += 1;
+            if *count > most || session.is_over(now) {
+                over.push(session.mine);
+            }
+        }
+        link.sessions.retain(|session| !over.contains(&session.mine));
+        over.iter().for_each(|index| drop(self.slots.remove(index)));
+    }
+}
+
+/// Lets so many through at once, and so many a second.
+pub(super) struct Pace {
+    left: f64,
+    at: Time,
+}
+
+impl Pace {
+    const BURST: f64 = 64.0;
+    const PER_SECOND: f64 = 100.0;
+
+    fn new(now: Time) -> Self {
+        Self { left: Self::BURST, at: now }
+    }
+
+    /// Whether one more may pass.
+    pub(super) fn admit(&mut self, now: Time) -> bool {
+        self.left = (self.left + now.since(self.at).as_secs_f64() * Self::PER_SECOND).min(Self::BURST);
+        self.at = now;
+        let passes = self.left >= 1.0;
+        if passes {
+            self.left -= 1.0;
+        }
+        passes
+    }
+}
+
+/// Does something until it succeeds, can't, or so much time has passed.
+pub(super) async fn again<T, F: Future<Output = Result<T, TransportError>>>(
+    runtime: &dyn Runtime,
+    patience: Duration,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, TransportError> {
+    let until = runtime.now() + patience;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let error = match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let next = runtime.now() + pause;
+        if !error.is_passing() || next > until {
+            return Err(error);
+        }
+        runtime.sleep_until(next).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// An address with the id of who is expected there.
+pub(super) fn at(address: &Address, id: NodeId) -> Address {
+    match address.place() {
+        Some(place) => format!("{place}#{id}").parse().unwrap_or_else(|_| Address::of(id)),
+        None => Address::of(id),
+    }
+}
+
+pub(super) fn refused(id: NodeId, failure: Failure) -> TransportError {
+    TransportError::Refused { to: Address::of(id), failure }
+}
+
+/// An error on the way to a forwarder, for who wants to get further.
+fn by(id: NodeId, forwarder: NodeId, error: &TransportError) -> TransportError {
+    match error {
+        TransportError::Refused { failure, .. } => {
+            let message = format!("{} (by {forwarder})", failure.message);
+            refused(id, Failure { message, ..failure.clone() })
+        }
+        error => TransportError::Unreachable { to: Address::of(id), why: format!("its mail goes by {error}") },
+    }
+}
+
+fn late(id: NodeId, forwarder: NodeId) -> TransportError {
+    let why = format!("node {forwarder}, which forwards its mail, has not said what became of it");
+    TransportError::Unreachable { to: Address::of(id), why }
+}
+
+fn unheard(id: NodeId) -> TransportError {
+    TransportError::Unreachable { to: Address::of(id), why: "nothing has been heard of it".to_owned() }
+}
+
+fn unanswered(id: NodeId, whereabouts: &str) -> TransportError {
+    let seconds = HANDSHAKE.as_secs();
+    let why = format!(
+        "it got the first message of a handshake, but its answer did not come within {seconds} s: \
+         it must know a way to this node; `fsc doctor` there says more"
+    );
+    TransportError::Unreachable { to: whereabouts.parse().unwrap_or_else(|_| Address::of(id)), why }
+}
