@@ -352,6 +352,10 @@ impl Handler for Echo {
         Ok(self.life)
     }
 
+    fn life(&self) -> Result<Life, Failure> {
+        Ok(self.life)
+    }
+
     fn list(&self) -> Arc<Vec<Value>> {
         Arc::new(descriptions())
     }

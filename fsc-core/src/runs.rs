@@ -129,7 +129,9 @@ impl Runs {
         session.introduces_itself().map_err(|_| too_much_to_say())?;
         let live = Arc::new(Live::new(place, owner.clone(), parties.seals, session.progress()));
         let strangers = self.desk().enter(&live, now, &self.limits)?;
-        strangers.into_iter().for_each(|stranger| self.turn_away(stranger, &live));
+        for stranger in strangers {
+            self.turn_away(&stranger, &live);
+        }
         let driver = Driver {
             runs: Arc::clone(self),
             live: Arc::clone(&live),
@@ -145,9 +147,9 @@ impl Runs {
     }
 
     /// Tells a node that said hello in another's place, so that it need not wait for its deadline to learn of it.
-    fn turn_away(self: &Arc<Self>, stranger: Stranger, live: &Live) {
+    fn turn_away(self: &Arc<Self>, stranger: &Stranger, live: &Live) {
         let Place { topic, me } = live.place;
-        let Stranger { id, from, mark } = stranger;
+        let Stranger { id, from, mark } = *stranger;
         let difference = live.seals.stranger(usize::from(from), id);
         let stop = refusal(topic, me.into(), from.into(), mark, difference);
         let mut batch = Batch::default();
@@ -891,7 +893,9 @@ impl Driver {
             }
             session.join_if_complete();
             let troubles = std::mem::take(&mut *self.live.troubles.lock().unwrap_or_else(PoisonError::into_inner));
-            troubles.into_iter().for_each(|(to, why)| session.note_trouble(to, why));
+            for (to, why) in troubles {
+                session.note_trouble(to, why);
+            }
         }
         if session.progress().expected.bytes <= self.runs.limits.heavy_bytes {
             advance(&mut session, inbox, runtime.as_ref());

@@ -248,8 +248,14 @@ pub trait Handler: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Takes in mail. Only queues: it never waits, and does no work that grows with anything but the batch.
+    /// Takes in mail. Only queues: it never waits, and does no work that grows with anything but the batch. The codes 410, 412,
+    /// 421 and 425 are those of sealed mail that does not get so far.
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure>;
+
+    /// Which life of the node this is: what an empty batch is answered.
+    fn life(&self) -> Result<Life, Failure> {
+        self.mail(Origin::InProcess, Bytes::new())
+    }
 
     /// Hands out mail that waits here for whoever proves to be its receiver by `asking`; waits a while for some.
     async fn collect(&self, origin: Origin, asking: Bytes) -> Result<Bytes, Failure> {
@@ -273,6 +279,10 @@ impl Handler for Arc<dyn Handler> {
 
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
         (**self).mail(origin, batch)
+    }
+
+    fn life(&self) -> Result<Life, Failure> {
+        (**self).life()
     }
 
     async fn collect(&self, origin: Origin, asking: Bytes) -> Result<Bytes, Failure> {

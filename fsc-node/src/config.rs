@@ -3,6 +3,19 @@
 //! ```toml
 //! listen = "127.0.0.1:8001"
 //!
+//! [identity]
+//! key = "node.key"            # of `fsc keygen`, beside this file; without one, peers are on this machine, and mail is not sealed
+//!
+//! [[nodes]]                   # the other nodes, by what `fsc id` prints there
+//! id = "co7e72xk6icmp7jtld6jyadsdca5c5bhqeuce7wgotzx677jpnw2svlg"
+//! address = "http://b.example.org:8001"   # absent, as `via` is: it collects its mail here
+//! forward = false             # true: pass on mail from it, and to it, between any two for whom this is true
+//! collect = false             # true: this node listens nowhere, and collects the mail that that one keeps for it
+//!
+//! [[nodes]]
+//! id = "lx7n2o3l2r7w7iuo4foznhk3wdvfg52njcf5v6o7drxacjft54rl3vud"
+//! via = "co7e72xk6icmp7jtld6jyadsdca5c5bhqeuce7wgotzx677jpnw2svlg"    # its mail is forwarded by that node
+//!
 //! [[clients]]                 # without any, everybody who reaches the node on loopback may use it
 //! name = "alice"
 //! token = "a long random text"
@@ -16,6 +29,7 @@
 //! dealer = false              # true: clients may name a dealer (parameters.preprocessing), who could learn everybody's data
 //!
 //! [peers]
+//! only_listed = true          # false: clients may compute with any node whose id they know; absent: true if any node is listed
 //! unsealed_peers = false      # true: peers on other machines take part without keys; their mail can be read on the way
 //! joining_seconds = 60
 //! silence_seconds = 60        # for a party's next message; about the same at all nodes
@@ -30,6 +44,7 @@
 //! threads = 1                 # for connections; absent: half of the cores, as the other half computes
 //! ```
 
+use std::collections::HashSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -40,20 +55,46 @@ use std::time::Duration;
 use fsc_core::bus::Principal;
 use fsc_core::bus::grant::Quotas;
 use fsc_core::bus::policy::Rules;
+use fsc_core::identity::{NodeId, NodeKey, NotAnId};
 use fsc_core::runs;
+use fsc_core::transport::NotAnAddress;
 use fsc_transport::http::{Access, HeaderValue, Origins, ServerConfig, Tokens};
+use fsc_transport::seal::{self, Peer, Way};
 use serde::Deserialize;
+
+use crate::key::{self, KeyError};
 
 /// A node's configuration, as its file says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     listen: Option<SocketAddr>,
+    identity: Identity,
+    nodes: Vec<Other>,
     clients: Vec<Client>,
     cors: Cors,
     pub(crate) policy: Rules,
     peers: Peers,
     limits: Limits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Identity {
+    key: Option<PathBuf>,
+}
+
+/// Another node.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Other {
+    id: String,
+    address: Option<String>,
+    via: Option<String>,
+    #[serde(default)]
+    forward: bool,
+    #[serde(default)]
+    collect: bool,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +121,7 @@ struct Cors {
 #[serde(default, deny_unknown_fields)]
 #[allow(clippy::struct_field_names)] // as it stands in the file
 struct Peers {
+    only_listed: Option<bool>,
     unsealed_peers: bool,
     joining_seconds: Option<u64>,
     silence_seconds: Option<u64>,
@@ -113,17 +155,59 @@ pub(crate) enum ConfigError {
     OpenToAll(SocketAddr),
     #[error("the token of client {0:?} is too short: use at least 16 random characters")]
     ShortToken(String),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("[[nodes]] lists {node:?}: {why}")]
+    Node { node: String, why: String },
+    #[error(
+        "nodes are listed under [[nodes]], but this node has no key: make one with `fsc keygen`, and name it under [identity]"
+    )]
+    NoKey,
     #[error("{0:?} is no origin of web pages: expected something like https://app.example.org")]
     Origin(String),
 }
 
 impl Config {
-    /// Reads a file.
+    /// Reads a file. A key that it names by a relative path stands beside it.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         // The parser's full error quotes the line, which may hold a token.
-        toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), what: error.message().to_owned() })
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), what: error.message().to_owned() })?;
+        if let (Some(key), Some(beside)) = (&mut config.identity.key, path.parent()) {
+            *key = beside.join(&*key);
+        }
+        Ok(config)
+    }
+
+    /// The node's key.
+    pub(crate) fn key(&self) -> Result<Option<NodeKey>, ConfigError> {
+        let key = self.identity.key.as_deref().map(key::read).transpose()?;
+        if key.is_none() && !self.nodes.is_empty() {
+            return Err(ConfigError::NoKey);
+        }
+        Ok(key)
+    }
+
+    /// The other nodes.
+    pub(crate) fn peers(&self) -> Result<seal::Peers, ConfigError> {
+        let peers = self.nodes.iter().map(Other::peer).collect::<Result<Vec<_>, _>>()?;
+        let mut ids = HashSet::new();
+        if let Some(twice) = peers.iter().find(|peer| !ids.insert(peer.id)) {
+            return Err(ConfigError::Node { node: twice.id.to_string(), why: "twice".to_owned() });
+        }
+        let unknown = peers.iter().find(|peer| matches!(&peer.way, Way::By(forwarder) if !ids.contains(forwarder)));
+        if let Some(peer) = unknown {
+            let why = "the node that forwards its mail must be listed, too".to_owned();
+            return Err(ConfigError::Node { node: peer.id.to_string(), why });
+        }
+        let only_listed = self.peers.only_listed.unwrap_or(!peers.is_empty());
+        Ok(seal::Peers::new(peers, only_listed))
+    }
+
+    /// The nodes that keep mail for this one.
+    pub(crate) fn keepers(&self) -> Vec<NodeId> {
+        self.nodes.iter().filter(|node| node.collect).filter_map(|node| node.id.parse().ok()).collect()
     }
 
     /// The server's side, listening on `listen` if that is given.
@@ -179,6 +263,23 @@ impl Config {
     }
 }
 
+impl Other {
+    fn peer(&self) -> Result<Peer, ConfigError> {
+        let wrong = |why: &dyn ToString| ConfigError::Node { node: self.id.clone(), why: why.to_string() };
+        let id = self.id.parse().map_err(|error: NotAnId| wrong(&error))?;
+        let way = match (&self.address, &self.via) {
+            (Some(_), Some(_)) => return Err(wrong(&"it has an address, and others forward its mail: choose one")),
+            (Some(address), None) => Way::At(address.parse().map_err(|error: NotAnAddress| wrong(&error))?),
+            (None, Some(forwarder)) => Way::By(forwarder.parse().map_err(|error: NotAnId| wrong(&error))?),
+            (None, None) => Way::Collected,
+        };
+        if self.collect && !matches!(way, Way::At(_)) {
+            return Err(wrong(&"mail is collected from nodes that have an address"));
+        }
+        Ok(Peer { id, way, forward: self.forward })
+    }
+}
+
 fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
@@ -204,6 +305,8 @@ mod tests {
             .collect();
         let config = parse(&example);
         assert_eq!(config.server(None).unwrap().listen.port(), 8001);
+        let peers = config.peers().unwrap().all();
+        assert_eq!(peers.iter().filter(|peer| matches!(peer.way, Way::By(_))).count(), 1);
         assert_eq!((config.policy.minimum_parties, config.policy.dealer), (Some(3), false));
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //!   main      the command line
 //!   ├─ serve  one node: configuration, transports, signals
+//!   ├─ key    the file of a node's key
 //!   └─ demo   three nodes on this machine, and what they compute together
 //! ```
 
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod key;
 mod memory;
 mod serve;
 
@@ -30,6 +32,10 @@ struct Arguments {
 enum Command {
     /// Run a node until it is stopped (SIGTERM or Ctrl-C)
     Serve(serve::Options),
+    /// Make a key for a node, in a file that its owner alone can read, and print the node's id
+    Keygen(key::Options),
+    /// Print the id that belongs to a key
+    Id(key::Options),
     /// Show three hospitals compute a joint statistic without showing one another their data
     Demo(demo::Options),
 }
@@ -38,6 +44,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Serve(options) => serve::run(&options),
+        Command::Keygen(options) => key::generate(&options),
+        Command::Id(options) => key::identify(&options),
         Command::Demo(options) => demo::run(&options, &mut std::io::stdout().lock()),
     };
     match outcome {

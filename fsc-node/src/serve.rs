@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use clap::Args;
 use fsc_core::clock::Runtime;
+use fsc_core::identity::NodeId;
 use fsc_core::node::Node;
-use fsc_core::transport::Address;
+use fsc_core::transport::{Address, Handler, Transport};
 use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server};
+use fsc_transport::seal::{ForwardLimits, Seal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
@@ -20,6 +22,9 @@ use crate::{Outcome, memory};
 
 /// How often an idle node lets go of what its clients forgot.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// How long a node waits after an error that does not pass by itself before it tries again.
+const RECONSIDER: Duration = Duration::from_secs(30);
 
 /// How long a node that stops takes at most to tell its peers.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -50,15 +55,31 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
 async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
     let runtime = TokioRuntime::new();
-    let node = Node::builder(runtime.clone(), HttpTransport::new(ClientConfig::default()))
+    let carrier = HttpTransport::new(ClientConfig::default());
+    let (seal, transport): (_, Arc<dyn Transport>) = match config.key()? {
+        Some(key) => {
+            let peers = Arc::new(config.peers()?);
+            let seal = Seal::new(key, peers, carrier, runtime.clone(), ForwardLimits::default());
+            (Some(seal.clone()), Arc::new(seal))
+        }
+        None => (None, Arc::new(carrier)),
+    };
+    let node = Node::builder(runtime.clone(), transport)
         .policy(config.policy.clone())
         .quotas(config.quotas())
         .limits(config.runs())
         .build()?;
     let stop = stop_signal()?;
-    let server = Server::bind(config.server(listen)?, node.clone()).await?;
-    announce(&server.address())?;
-    tokio::spawn(sweep(Arc::clone(&node), runtime.clone()));
+    let handler: Arc<dyn Handler> = match &seal {
+        Some(seal) => seal.open(node.clone()),
+        None => node.clone(),
+    };
+    let server = Server::bind(config.server(listen)?, handler).await?;
+    announce(&server.address(), seal.as_ref().and_then(Transport::identity))?;
+    for keeper in config.keepers() {
+        tokio::spawn(collect(seal.clone(), keeper, Arc::clone(&node)));
+    }
+    tokio::spawn(sweep(Arc::clone(&node), seal, runtime.clone()));
     server
         .run(async {
             stop.await;
@@ -70,12 +91,25 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
     Ok(())
 }
 
-/// The one line on standard output, by which scripts know that the node is ready.
+/// The line on standard output by which scripts know that the node is ready, and one that says which node it is, if it has a key.
 #[allow(clippy::print_stdout)]
-fn announce(address: &Address) -> std::io::Result<()> {
+fn announce(address: &Address, id: Option<NodeId>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on {address}")?;
+    if let Some(id) = id {
+        writeln!(out, "this is node {id}")?;
+    }
     out.flush()
+}
+
+/// Collects mail for as long as the node runs. What is wrong may be mended at the other end, so it goes on.
+async fn collect(seal: Option<Seal>, keeper: NodeId, node: Arc<Node>) {
+    let Some(seal) = seal else { return };
+    loop {
+        let error = seal.collect(keeper, node.clone()).await;
+        tracing::error!("mail can't be collected: {error}");
+        tokio::time::sleep(RECONSIDER).await;
+    }
 }
 
 /// Completes at SIGTERM or SIGINT.
@@ -90,11 +124,14 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn sweep(node: Arc<Node>, runtime: TokioRuntime) {
+async fn sweep(node: Arc<Node>, seal: Option<Seal>, runtime: TokioRuntime) {
     loop {
         runtime.sleep_until(runtime.now() + SWEEP).await;
         node.bus().sweep();
         node.runs().sweep();
+        if let Some(seal) = &seal {
+            seal.sweep();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use fsc_core::bus::Request;
 use fsc_core::transport::{Address, Answer, Assurance, Batch, Life, Transport, TransportError};
 
@@ -54,6 +55,10 @@ impl Transport for Carriers {
             Ok(carrier) => carrier.lost(to, life).await,
             Err(error) => error,
         }
+    }
+
+    async fn collect(&self, to: &Address, asking: Bytes) -> Result<Bytes, TransportError> {
+        self.to(to)?.collect(to, asking).await
     }
 
     fn assurance(&self, to: &Address) -> Assurance {

@@ -39,8 +39,7 @@
 //! packet, plus 2^16 times the packet's number, plus 2^62 if it is the last one. What is sealed is a *parcel*:
 //!
 //! ```text
-//! empty                                           is the receiver there?
-//! 1 …                                             envelopes (their version is the first byte)
+//! 1  envelopes                                    mail; none asks whether the receiver is there
 //! 2  id 32  packet                                forward this to that node
 //! 3  id 32  packet                                this comes from that node
 //! 4  id 32  index 4  number 8  outcome            what became of the packet that I forwarded to that node
@@ -63,6 +62,8 @@ mod parcel;
 mod peers;
 mod primitives;
 mod session;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::fmt;
@@ -133,6 +134,11 @@ impl Seal {
     }
 }
 
+/// An error about the address that the caller has named, where it has named one.
+fn as_asked(error: TransportError, to: &Address) -> TransportError {
+    if to.place().is_some() { error.at(to) } else { error }
+}
+
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seal").field("id", &self.0.key.id()).finish_non_exhaustive()
@@ -142,7 +148,8 @@ impl fmt::Debug for Seal {
 #[async_trait]
 impl Transport for Seal {
     async fn request(&self, to: &Address, request: Request) -> Result<Answer, TransportError> {
-        self.0.carrier.request(&to.place().unwrap_or_else(|| to.clone()), request).await
+        let place = to.place().unwrap_or_else(|| to.clone());
+        self.0.carrier.request(&place, request).await.map_err(|error| as_asked(error, to))
     }
 
     async fn deliver(&self, to: &Address, batch: Batch) -> Result<Life, TransportError> {
@@ -154,7 +161,7 @@ impl Transport for Seal {
                     return Err(TransportError::Refused { to: to.clone(), failure });
                 }
                 office.peers.acquaint(to, office.runtime.now());
-                office.post(id, batch, 0).await
+                office.post(id, parcel::mail(batch), 0).await.map_err(|error| as_asked(error, to))
             }
             (_, place) => office.carrier.deliver(&place.unwrap_or_else(|| to.clone()), batch).await,
         }
@@ -162,7 +169,7 @@ impl Transport for Seal {
 
     async fn lost(&self, to: &Address, life: Life) -> TransportError {
         match (self.0.peers.at(to), to.place()) {
-            (Some(id), place) if place.is_none() || !self.is_here(to) => self.0.lost(id, life, 0).await,
+            (Some(id), place) if place.is_none() || !self.is_here(to) => as_asked(self.0.lost(id, life, 0).await, to),
             (_, place) => self.0.carrier.lost(&place.unwrap_or_else(|| to.clone()), life).await,
         }
     }

@@ -6,10 +6,14 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use fsc_core::bus::{Failure, Principal, Request, Response};
 use fsc_core::clock::Runtime;
 use fsc_core::conformance::Stage;
-use fsc_core::transport::{Address, Handler, Transport};
+use fsc_core::identity::NodeKey;
+use fsc_core::transport::{Address, Handler, Life, Origin, Transport};
+use fsc_core::value::Value;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
+use fsc_transport::seal::{ForwardLimits, Peer, Peers, Seal};
 use fsc_transport::{Hub, TokioRuntime};
 use tokio::task::JoinHandle;
 
@@ -31,6 +35,13 @@ mod http2 {
     fsc_core::transport_conformance!(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         super::OverHttp::new(true)
+    );
+}
+
+mod sealed {
+    fsc_core::transport_conformance!(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        super::Sealed::new().await
     );
 }
 
@@ -108,5 +119,67 @@ impl Stage for OverHttp {
         let server = self.servers.lock().unwrap().remove(address).expect("it runs");
         server.abort();
         assert!(server.await.is_err_and(|error| error.is_cancelled()));
+    }
+}
+
+/// Sealed mail over HTTP, from a node that listens, too: handshakes are answered there.
+struct Sealed {
+    under: OverHttp,
+    asking: (NodeKey, Address, Seal),
+}
+
+impl Sealed {
+    async fn new() -> Self {
+        let under = OverHttp::new(false);
+        let key = NodeKey::generate();
+        let peers = Arc::new(Peers::new([], false));
+        let seal = seal(&key, Arc::clone(&peers));
+        let address = under.start(None, seal.open(Arc::new(Nobody))).await;
+        Self { under, asking: (key, address, seal) }
+    }
+}
+
+fn seal(key: &NodeKey, peers: Arc<Peers>) -> Seal {
+    Seal::new(key.clone(), peers, HttpTransport::default(), TokioRuntime::new(), ForwardLimits::default())
+}
+
+#[async_trait]
+impl Stage for Sealed {
+    fn transport(&self) -> &dyn Transport {
+        &self.asking.2
+    }
+
+    fn runtime(&self) -> &dyn Runtime {
+        &self.under.runtime
+    }
+
+    async fn start(&self, at: Option<&Address>, handler: Arc<dyn Handler>) -> Address {
+        let (asking, back, _) = &self.asking;
+        let key = NodeKey::from_bytes(&[7; 32]);
+        let seal = seal(&key, Arc::new(Peers::new([Peer::at(asking.id(), back.clone())], true)));
+        let place = self.under.start(at.and_then(Address::place).as_ref(), seal.open(handler)).await;
+        format!("{place}#{}", key.id()).parse().unwrap()
+    }
+
+    async fn stop(&self, address: &Address) {
+        self.under.stop(&address.place().unwrap()).await;
+    }
+}
+
+/// A node that nobody asks for anything.
+struct Nobody;
+
+#[async_trait]
+impl Handler for Nobody {
+    async fn request(&self, _: &Principal, _: Request) -> Result<Response, Failure> {
+        Ok(Response::None)
+    }
+
+    fn mail(&self, _: Origin, _: bytes::Bytes) -> Result<Life, Failure> {
+        Ok(Life([9; 16]))
+    }
+
+    fn list(&self) -> Arc<Vec<Value>> {
+        Arc::default()
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use fsc_core::bus::Request;
 use fsc_core::transport::{Address, Answer, Assurance, Batch, Life, Transport, TransportError};
 use http::HeaderValue;
@@ -139,6 +140,12 @@ impl Transport for HttpTransport {
             Ok(pool) => Watch::over(&self.watches, pool).until_lost(life).await,
             Err(error) => error,
         }
+    }
+
+    async fn collect(&self, to: &Address, asking: Bytes) -> Result<Bytes, TransportError> {
+        let pool = self.pool(to)?;
+        // The server waits a while for mail before it says that there is none.
+        within(2 * self.config.delivery, to, pool.collect(asking)).await
     }
 
     fn assurance(&self, to: &Address) -> Assurance {

@@ -12,7 +12,7 @@ pub struct Route {
 }
 
 /// Everything that the server knows, beside `OPTIONS` everywhere.
-pub const ROUTES: [Route; 10] = [
+pub const ROUTES: [Route; 11] = [
     Route { path: "/representations", method: "GET" },
     Route { path: "/representations", method: "POST" },
     Route { path: "/representations", method: "PUT" },
@@ -22,6 +22,7 @@ pub const ROUTES: [Route; 10] = [
     Route { path: "/representation/{uuid}/{name}", method: "GET" },
     Route { path: "/chain", method: "POST" },
     Route { path: "/mail", method: "POST" },
+    Route { path: "/mail/collect", method: "POST" },
     Route { path: "/openapi.yaml", method: "GET" },
 ];
 
@@ -33,6 +34,7 @@ pub(super) enum Place<'a> {
     Attribute(&'a str, &'a str),
     Chain,
     Mail,
+    Collect,
     Contract,
 }
 
@@ -48,6 +50,7 @@ pub(super) enum Operation<'a> {
     Attribute(&'a str, &'a str),
     Chain,
     Mail,
+    Collect,
     Contract,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Place<'a> {
             "/representations" => Some(Self::Representations),
             "/chain" => Some(Self::Chain),
             "/mail" => Some(Self::Mail),
+            "/mail/collect" => Some(Self::Collect),
             "/openapi.yaml" => Some(Self::Contract),
             _ => {
                 let rest = path.strip_prefix("/representation/")?;
@@ -84,6 +88,7 @@ impl<'a> Place<'a> {
             (Self::Attribute(handle, name), &Method::GET) => Operation::Attribute(handle, name),
             (Self::Chain, &Method::POST) => Operation::Chain,
             (Self::Mail, &Method::POST) => Operation::Mail,
+            (Self::Collect, &Method::POST) => Operation::Collect,
             (Self::Contract, &Method::GET) => Operation::Contract,
             _ => return None,
         })
@@ -95,7 +100,7 @@ impl<'a> Place<'a> {
             Self::Representations => "GET, POST, PUT, OPTIONS",
             Self::Representation(_) => "GET, PATCH, DELETE, OPTIONS",
             Self::Attribute(..) | Self::Contract => "GET, OPTIONS",
-            Self::Chain | Self::Mail => "POST, OPTIONS",
+            Self::Chain | Self::Mail | Self::Collect => "POST, OPTIONS",
         }
     }
 }

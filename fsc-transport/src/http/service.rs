@@ -205,6 +205,7 @@ impl Exchange<'_> {
         })?;
         match operation {
             Operation::Mail => self.mail(body).await,
+            Operation::Collect => self.collect(body).await,
             Operation::Contract => self.contract(body).await,
             _ => self.operate(operation, body).await,
         }
@@ -234,7 +235,8 @@ impl Exchange<'_> {
         Ok(reply(media::YAML, Content::Whole(Bytes::from_static(OPENAPI.as_bytes()))))
     }
 
-    async fn mail(&self, body: &mut Incoming) -> Result<http::Response<Content>, Refusal> {
+    /// Checks that it is a node that speaks.
+    fn admit_node(&self) -> Result<(), Refusal> {
         // Nodes name no origin; what does comes from a web page.
         if self.head.headers.contains_key(header::ORIGIN) {
             return Err(Failure::new(403, "mail does not come from web pages").into());
@@ -242,13 +244,26 @@ impl Exchange<'_> {
         if self.head.headers.contains_key(header::CONTENT_TYPE) && Media::of(&self.head.headers)? != Media::Octets {
             return Err(media::unsupported().into());
         }
-        self.service.handler.admits(self.caller.origin)?;
+        Ok(self.service.handler.admits(self.caller.origin)?)
+    }
+
+    async fn mail(&self, body: &mut Incoming) -> Result<http::Response<Content>, Refusal> {
+        self.admit_node()?;
         let Service { limits, mail_space, .. } = self.service;
         let (batch, _room) = intake::collect(body, limits.mail, mail_space, Some(self.pace())).await?;
         let life = self.service.handler.mail(self.caller.origin, batch)?;
         // The run that waits for it comes first: it may have to answer, and nobody waits for this receipt.
         tokio::task::yield_now().await;
         Ok(reply(media::OCTETS, Content::Whole(Bytes::copy_from_slice(&life.0))))
+    }
+
+    async fn collect(&self, body: &mut Incoming) -> Result<http::Response<Content>, Refusal> {
+        self.admit_node()?;
+        let Service { limits, mail_space, handler, .. } = self.service;
+        let (asking, room) = intake::collect(body, limits.mail, mail_space, Some(self.pace())).await?;
+        drop(room);
+        let waiting = handler.collect(self.caller.origin, asking).await?;
+        Ok(reply(media::OCTETS, Content::Whole(waiting)))
     }
 
     /// A client's request.
@@ -295,7 +310,9 @@ impl Exchange<'_> {
                 self.ignore(body).await?;
                 vec![Step::Use(known(handle)?), Step::Attribute(decoded(name)?)]
             }
-            Operation::List | Operation::Chain | Operation::Mail | Operation::Contract => Vec::new(),
+            Operation::List | Operation::Chain | Operation::Mail | Operation::Collect | Operation::Contract => {
+                Vec::new()
+            }
         })
     }
 

@@ -49,6 +49,10 @@ impl Handler for Arrivals {
         }
     }
 
+    fn life(&self) -> Result<Life, Failure> {
+        self.node.life()
+    }
+
     async fn collect(&self, _: Origin, asking: Bytes) -> Result<Bytes, Failure> {
         if asking.get(1) == Some(&1) {
             let (_, second) = self.answer_first(&self.decode(asking)?, None)?;
@@ -68,11 +72,6 @@ impl Handler for Arrivals {
 }
 
 impl Arrivals {
-    /// Which life of the node this is: what an empty batch asks.
-    pub(super) fn life(&self) -> Result<Life, Failure> {
-        self.node.mail(Origin::InProcess, Bytes::new())
-    }
-
     /// Takes in a packet, which came as it is, or which `forwarder` says came from somebody.
     pub(super) fn take(&self, bytes: Bytes, forwarder: Option<(NodeId, NodeId)>) -> Result<Life, Failure> {
         match bytes.get(1) {
@@ -108,7 +107,7 @@ impl Arrivals {
             return Err(office.refuse(Refusal::NoSession, 410, why));
         };
         if session.has_come(packet.header.number) {
-            return Err(office.refuse(Refusal::Replayed, 409, "that mail has come before"));
+            return Err(office.refuse(Refusal::Replayed, 412, "that mail has come before"));
         }
         let Some(opened) = session.open(&packet) else {
             return Err(office.refuse(Refusal::Forged, 400, "that mail was changed on the way, or forged"));
@@ -121,7 +120,6 @@ impl Arrivals {
     fn accept(&self, from: NodeId, parcel: Parcel, was_forwarded: bool) -> Result<Life, Failure> {
         let office = &self.office;
         match parcel {
-            Parcel::Mail(envelopes) if envelopes.is_empty() => return self.life(),
             Parcel::Mail(envelopes) => return self.node.mail(Origin::Sealed(from), envelopes),
             Parcel::Forward { to, packet } => office.forward(from, to, packet)?,
             Parcel::Forwarded { from: sender, packet } if !was_forwarded => {

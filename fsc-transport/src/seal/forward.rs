@@ -8,13 +8,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 use fsc_core::bus::Failure;
 use fsc_core::clock::{Runtime, Time};
 use fsc_core::identity::NodeId;
-use fsc_core::transport::{Address, Life, TransportError};
+use fsc_core::transport::{Address, Handler, Life, TransportError};
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
 use super::arrivals::Arrivals;
 use super::counts::Refusal;
 use super::office::{self, DELIVERY, Office, again, refused};
+use super::packet::{malformed, take};
 use super::parcel::{self, Collect, Parcel};
 use super::peers::Way;
 
@@ -262,19 +263,16 @@ impl Drop for Asking<'_> {
 }
 
 /// Reads what was collected.
-pub(super) fn collected(mut answer: Bytes) -> Option<Vec<(u64, Bytes)>> {
+pub(super) fn collected(mut answer: Bytes) -> Result<Vec<(u64, Bytes)>, Failure> {
     let mut packets = Vec::new();
     while !answer.is_empty() {
-        let (head, _) = answer.split_first_chunk::<12>()?;
-        let [a, b, c, d, e, f, g, h, length @ ..] = *head;
-        let (number, length) = (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u32::from_le_bytes(length) as usize);
-        if answer.len() < 12 + length {
-            return None;
+        let (number, length) = (u64::from_le_bytes(take(&mut answer)?), u32::from_le_bytes(take(&mut answer)?));
+        if answer.len() < length as usize {
+            return Err(malformed("it ends too early"));
         }
-        let packet = answer.split_to(12 + length).slice(12..);
-        packets.push((number, packet));
+        packets.push((number, answer.split_to(length as usize)));
     }
-    Some(packets)
+    Ok(packets)
 }
 
 /// How long a collector waits between answers that come at once and empty, and after errors, at most.
@@ -291,7 +289,7 @@ pub(super) async fn collect(office: &Arc<Office>, at: NodeId, arrivals: &Arrival
                 let idle = packets.is_empty();
                 for (number, packet) in packets {
                     let outcome = match arrivals.take(packet, None) {
-                        Err(failure) if failure.code != 409 => Err(failure),
+                        Err(failure) if failure.code != 412 => Err(failure),
                         Ok(_) | Err(_) => Ok(()),
                     };
                     outcomes.push((number, outcome));
@@ -332,8 +330,8 @@ async fn ask(
     };
     let named = office::at(&address, at);
     let readable = |answer| {
-        let garbled = || TransportError::Garbled { to: named.clone(), why: "it keeps no mail that can be read".into() };
-        collected(answer).ok_or_else(garbled)
+        let garbled = |failure: Failure| TransportError::Garbled { to: named.clone(), why: failure.message };
+        collected(answer).map_err(garbled)
     };
     let Some(session) = office.usable(at) else {
         // What answers a handshake would wait here, too; so it comes at once.
@@ -419,7 +417,7 @@ impl Office {
                 match select(lost, office.runtime.sleep_until(office.runtime.now() + CONCERNED / 4)).await {
                     Either::Left((error, _)) => break error.to_string(),
                     Either::Right(((), still)) if office.forwarding.is_watched(to, office.runtime.now()) => {
-                        lost = still
+                        lost = still;
                     }
                     Either::Right(_) => return,
                 }

@@ -46,8 +46,11 @@ pub(super) struct Office {
     pub(super) knocks: Mutex<Pace>,
     links: Mutex<Links>,
     /// Who waits to hear what became of a packet that is forwarded by others.
-    outcomes: Mutex<HashMap<(NodeId, Mark), oneshot::Sender<Result<Life, Failure>>>>,
+    outcomes: Mutex<Outcomes>,
 }
+
+/// Who waits to hear what became of which packet to which node.
+type Outcomes = HashMap<(NodeId, Mark), oneshot::Sender<Result<Life, Failure>>>;
 
 #[derive(Default)]
 struct Links {
@@ -64,7 +67,7 @@ enum Slot {
 /// A handshake that was begun here.
 struct Pending {
     /// Nothing until the first message is made.
-    initiator: Option<Initiator>,
+    initiator: Option<Box<Initiator>>,
     done: watch::Sender<Option<Result<(), TransportError>>>,
 }
 
@@ -143,7 +146,7 @@ impl Office {
                         office.forget(&session);
                     }
                     // What carries packets brought it twice, and the first answer was lost.
-                    Err(TransportError::Refused { failure, .. }) if failure.code == 409 => {
+                    Err(TransportError::Refused { failure, .. }) if failure.code == 412 => {
                         return office.life(id).await;
                     }
                     Err(error) => return Err(error),
@@ -365,7 +368,7 @@ impl Office {
     fn make_first(&self, id: NodeId, index: u32) -> Result<Bytes, TransportError> {
         let (initiator, first) = Initiator::begin(&self.key, id, index).map_err(|failure| refused(id, failure))?;
         if let Some(Slot::Pending(pending)) = self.links().slots.get_mut(&index) {
-            pending.initiator = Some(initiator);
+            pending.initiator = Some(Box::new(initiator));
         }
         Ok(first)
     }
@@ -487,11 +490,16 @@ impl Office {
         Failure::new(code, why)
     }
 
+    #[cfg(test)]
+    pub(super) fn sessions(&self) -> usize {
+        self.links().slots.len()
+    }
+
     fn links(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_outcomes(&self) -> MutexGuard<'_, HashMap<(NodeId, Mark), oneshot::Sender<Result<Life, Failure>>>> {
+    fn lock_outcomes(&self) -> MutexGuard<'_, Outcomes> {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -515,17 +523,15 @@ impl Links {
         let (mut confirmed, mut unconfirmed) = (0, 0);
         let mut over = Vec::new();
         for session in link.sessions.iter().rev() {
-            let (count, most) = match session.is_confirmed() {
-                true => (&mut confirmed, CONFIRMED),
-                false => (&mut unconfirmed, UNCONFIRMED),
-            };
+            let (count, most) =
+                if session.is_confirmed() { (&mut confirmed, CONFIRMED) } else { (&mut unconfirmed, UNCONFIRMED) };
             *count += 1;
             if *count > most || session.is_over(now) {
                 over.push(session.mine);
             }
         }
         link.sessions.retain(|session| !over.contains(&session.mine));
-        over.iter().for_each(|index| drop(self.slots.remove(index)));
+        self.slots.retain(|index, _| !over.contains(index));
     }
 }
 

@@ -65,9 +65,7 @@ pub(super) struct Packet {
 impl Packet {
     /// Reads a packet.
     pub(super) fn decode(mut bytes: Bytes) -> Result<Self, Failure> {
-        let Some((&[version, kind, a, b, c, d, e, f, g, h, i, j], _)) = bytes.split_first_chunk::<HEADER>() else {
-            return Err(malformed("it ends inside its header"));
-        };
+        let [version, kind] = take(&mut bytes)?;
         if version != VERSION {
             let why = format!("sealed mail of version {version}, this node speaks {VERSION}: update the older one");
             return Err(Failure::new(400, why));
@@ -78,27 +76,30 @@ impl Packet {
             3 => Kind::Sealed,
             _ => return Err(malformed("no such kind")),
         };
-        let number = u64::from_le_bytes([e, f, g, h, i, j, 0, 0]);
+        let index = u32::from_le_bytes(take(&mut bytes)?);
+        let mut number = [0; 8];
+        number[..6].copy_from_slice(&take::<6>(&mut bytes)?);
+        let number = u64::from_le_bytes(number);
         if number >= NUMBERS || (kind != Kind::Sealed && number != 0) {
             return Err(malformed("its number is out of range"));
         }
-        let header = Header { kind, index: u32::from_le_bytes([a, b, c, d]), number };
-        Ok(Self { header, body: bytes.split_off(HEADER) })
+        Ok(Self { header: Header { kind, index, number }, body: bytes })
     }
 
     /// The bytes of a packet.
     pub(super) fn encode(header: Header, body: &[&[u8]]) -> Bytes {
         let mut bytes = BytesMut::with_capacity(HEADER + body.iter().map(|part| part.len()).sum::<usize>());
         bytes.put_slice(&header.encode());
-        body.iter().for_each(|part| bytes.put_slice(part));
+        for part in body {
+            bytes.put_slice(part);
+        }
         bytes.freeze()
     }
 }
 
 /// The body of a first message: to whom, and Noise's part.
-pub(super) fn first(body: &Bytes) -> Result<(NodeId, Bytes), Failure> {
-    let Some((to, _)) = body.split_first_chunk::<32>() else { return Err(malformed("it ends before its receiver")) };
-    Ok((NodeId::from_bytes(*to), body.slice(32..)))
+pub(super) fn first(mut body: Bytes) -> Result<(NodeId, Bytes), Failure> {
+    Ok((NodeId::from_bytes(take(&mut body)?), body))
 }
 
 /// The nonce of a chunk. The last chunk of a packet has one of its own kind, so that cutting the packet between chunks, or
@@ -114,6 +115,13 @@ pub(super) fn chunks(bytes: usize) -> Result<usize, Failure> {
     if chunks > CHUNKS { Err(Failure::new(413, "mail of 4 GiB and more can't be sealed")) } else { Ok(chunks) }
 }
 
+/// The next bytes of a packet or parcel.
+pub(super) fn take<const N: usize>(rest: &mut Bytes) -> Result<[u8; N], Failure> {
+    let taken = rest.first_chunk().copied().ok_or_else(|| malformed("it ends too early"))?;
+    let _ = rest.split_to(N);
+    Ok(taken)
+}
+
 pub(super) fn malformed(what: &str) -> Failure {
     Failure::new(400, format!("malformed sealed mail: {what}"))
 }
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_header_is_the_documented_one() {
-        let header = Header { kind: Kind::Sealed, index: 0x0403_0201, number: 0x0a_0908_0706_05 };
+        let header = Header { kind: Kind::Sealed, index: 0x0403_0201, number: 0x0a09_0807_0605 };
         let bytes = Packet::encode(header, &[b"ab", b"c"]);
         assert_eq!(bytes[..], [2, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, b'a', b'b', b'c']);
         let packet = Packet::decode(bytes).unwrap();

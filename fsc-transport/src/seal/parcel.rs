@@ -5,7 +5,7 @@ use fsc_core::bus::Failure;
 use fsc_core::identity::NodeId;
 use fsc_core::transport::{Batch, Life};
 
-use super::packet::{HEADER, Header, Packet, malformed};
+use super::packet::{HEADER, Header, Packet, malformed, take};
 
 /// The longest text of a failure that is passed on.
 const MOST_TEXT: usize = 1024;
@@ -63,7 +63,7 @@ impl Parcel {
     pub(super) fn encode(&self) -> Batch {
         let mut head = BytesMut::new();
         let body = match self {
-            Self::Mail(envelopes) => return Batch { pieces: vec![envelopes.clone()] },
+            Self::Mail(envelopes) => return mail(Batch { pieces: vec![envelopes.clone()] }),
             Self::Forward { to, packet } => return forward(*to, Batch { pieces: vec![packet.clone()] }),
             Self::Forwarded { from, packet } => {
                 head.put_u8(3);
@@ -108,16 +108,15 @@ impl Parcel {
 
     /// Reads what was sealed.
     pub(super) fn decode(bytes: Bytes) -> Result<Self, Failure> {
-        let mut rest = bytes.clone();
-        let Some(kind) = bytes.first() else { return Ok(Self::Mail(bytes)) };
+        let mut rest = bytes;
         let id = |rest: &mut Bytes| take(rest).map(NodeId::from_bytes);
         let number = |rest: &mut Bytes| take(rest).map(u64::from_le_bytes);
         let mark = |rest: &mut Bytes| -> Result<Mark, Failure> {
             Ok(Mark { index: u32::from_le_bytes(take(rest)?), number: u64::from_le_bytes(take(rest)?) })
         };
-        let [_] = take(&mut rest)?;
+        let [kind] = take(&mut rest)?;
         let parcel = match kind {
-            1 => return Ok(Self::Mail(bytes)),
+            1 => Self::Mail(std::mem::take(&mut rest)),
             2 => Self::Forward { to: id(&mut rest)?, packet: std::mem::take(&mut rest) },
             3 => Self::Forwarded { from: id(&mut rest)?, packet: std::mem::take(&mut rest) },
             4 => {
@@ -128,7 +127,7 @@ impl Parcel {
                 };
                 Self::Outcome { to, of, outcome }
             }
-            5 => Self::Lost { id: id(&mut rest)?, why: text(std::mem::take(&mut rest)) },
+            5 => Self::Lost { id: id(&mut rest)?, why: text(&std::mem::take(&mut rest)) },
             6 => {
                 let (life, from) = (Life(take(&mut rest)?), number(&mut rest)?);
                 let mut outcomes = Vec::new();
@@ -142,6 +141,13 @@ impl Parcel {
         };
         if rest.is_empty() { Ok(parcel) } else { Err(malformed("a parcel goes on after its end")) }
     }
+}
+
+/// Envelopes, without copying them.
+pub(super) fn mail(envelopes: Batch) -> Batch {
+    let mut pieces = vec![Bytes::from_static(&[1])];
+    pieces.extend(envelopes.pieces);
+    Batch { pieces }
 }
 
 /// A packet for somebody else, without copying it.
@@ -178,7 +184,7 @@ fn take_failure(rest: &mut Bytes) -> Result<Option<Failure>, Failure> {
     }
     // A code that no transport has: whatever it was, it is the peer's mistake.
     let code = if (400..600).contains(&code) { code } else { 502 };
-    Ok(Some(Failure::new(code, text(rest.split_to(length)))))
+    Ok(Some(Failure::new(code, text(&rest.split_to(length)))))
 }
 
 /// The beginning of a text, cut where a character ends.
@@ -187,17 +193,9 @@ fn short(text: &str) -> &[u8] {
 }
 
 /// A peer's text, as it may stand in an error.
-fn text(bytes: Bytes) -> String {
+fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MOST_TEXT)]);
     text.chars().filter(|c| !c.is_control()).collect()
-}
-
-fn take<const N: usize>(rest: &mut Bytes) -> Result<[u8; N], Failure> {
-    if rest.len() < N {
-        return Err(malformed("a parcel ends too early"));
-    }
-    let taken = rest.split_to(N);
-    taken.as_ref().try_into().map_err(|_| malformed("a parcel ends too early"))
 }
 
 #[cfg(test)]
@@ -214,7 +212,7 @@ mod tests {
         let done = prop_oneof![Just(Ok(())), failure().prop_map(Err)];
         let outcome = prop_oneof![any::<[u8; 16]>().prop_map(|life| Ok(Life(life))), failure().prop_map(Err)];
         prop_oneof![
-            bytes().prop_map(|mail| Parcel::Mail([&[1], &mail[..]].concat().into())),
+            bytes().prop_map(Parcel::Mail),
             (id(), bytes()).prop_map(|(to, packet)| Parcel::Forward { to, packet }),
             (id(), bytes()).prop_map(|(from, packet)| Parcel::Forwarded { from, packet }),
             (id(), mark(), outcome).prop_map(|(to, of, outcome)| Parcel::Outcome { to, of, outcome }),

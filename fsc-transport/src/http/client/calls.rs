@@ -40,6 +40,11 @@ impl Call {
         }
     }
 
+    /// Said twice, it would be taken for a replay.
+    pub(super) fn collect(asking: Bytes) -> Self {
+        Self { path: "/mail/collect".to_owned(), repeatable: false, ..Self::mail(vec![asking]) }
+    }
+
     pub(super) fn is_mail(&self) -> bool {
         self.path == "/mail"
     }

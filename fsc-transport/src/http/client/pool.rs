@@ -139,6 +139,12 @@ impl Pool {
         life.map(Life).map_err(|_| self.garbled("the answer to mail is not 16 bytes"))
     }
 
+    /// Asks for the mail that waits at the server.
+    pub(super) async fn collect(&self, asking: Bytes) -> Result<Bytes, TransportError> {
+        let heard = self.exchange(&Call::collect(asking)).await?;
+        if heard.status.is_success() { Ok(heard.body) } else { Err(self.refusal(heard).await) }
+    }
+
     /// Opens a connection, within its deadline.
     pub(super) async fn connect(&self) -> Result<TcpStream, TransportError> {
         let connecting = async {

@@ -1,6 +1,4 @@
 //! Sealed mail over a wire on which everything can be heard, held, changed and said.
-#![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,14 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fsc_core::bus::{Failure, Principal, Request, Response};
+use fsc_core::clock::{BoxFuture, Runtime, Time};
 use fsc_core::identity::{NodeId, NodeKey};
 use fsc_core::transport::{Address, Answer, Assurance, Batch, Handler, Life, Origin, Transport, TransportError};
 use fsc_core::value::Value;
-use fsc_transport::TokioRuntime;
-use fsc_transport::seal::{Counts, ForwardLimits, Peer, Peers, Seal, Way};
 use tokio::time::{sleep, timeout};
 
-/// What a node says that has no envelopes to look into: mail begins with the version of envelopes.
+use super::parcel::Parcel;
+use super::{Counts, ForwardLimits, Peer, Peers, Seal, Way};
+use crate::TokioRuntime;
+
+/// What a node says: as good as envelopes, for those who don't look into it.
 const MAIL: &[u8] = b"\x01 the quick brown fox jumps over the lazy dog";
 
 /// A wire between nodes, which hears everything.
@@ -143,6 +144,38 @@ fn listed(seeds: impl IntoIterator<Item = u8>) -> Peers {
     Peers::new(seeds.into_iter().map(|seed| Peer::at(id(seed), place(seed).parse().unwrap())), true)
 }
 
+/// A clock that can be put forward.
+#[derive(Clone)]
+struct Clock(TokioRuntime, Arc<Mutex<Duration>>);
+
+impl Clock {
+    fn new() -> Self {
+        Self(TokioRuntime::new(), Arc::default())
+    }
+
+    fn pass(&self, minutes: u64) {
+        *self.1.lock().unwrap() += Duration::from_mins(minutes);
+    }
+}
+
+impl Runtime for Clock {
+    fn now(&self) -> Time {
+        self.0.now() + *self.1.lock().unwrap()
+    }
+
+    fn sleep_until(&self, at: Time) -> BoxFuture<()> {
+        self.0.sleep_until(Time::START + at.since(Time::START + *self.1.lock().unwrap()))
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.0.spawn(task);
+    }
+
+    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+        self.0.offload(work)
+    }
+}
+
 /// Puts the node of `seed` on the wire, at the place of that name.
 fn node(wire: &Wire, seed: u8, peers: Peers) -> (Seal, Arc<Node>) {
     let (seal, node) = hidden(wire, seed, peers);
@@ -228,7 +261,7 @@ async fn replayed_mail_is_refused_and_counted() {
     let (one, _) = node(&wire, 1, listed([2]));
     let (two, second) = node(&wire, 2, listed([1]));
     deliver(&one, 2, MAIL).await.unwrap();
-    for (packet, code) in wire.heard(&place(2)).into_iter().zip([None, Some(409)]) {
+    for (packet, code) in wire.heard(&place(2)).into_iter().zip([None, Some(412)]) {
         // The handshake's first message makes a session that nobody confirms; mail comes once.
         assert_eq!(wire.say(&place(2), packet).err().map(|failure| failure.code), code);
     }
@@ -415,6 +448,38 @@ async fn nobody_there_is_an_error_at_once() {
     assert!(error.to_string().contains(&place(2)), "{error}");
 }
 
+#[tokio::test]
+async fn keys_are_renewed_and_forgotten() {
+    let (wire, clock) = (Wire::default(), Clock::new());
+    let at = |seed, peers| {
+        let node = Node::new();
+        let seal = Seal::new(key(seed), Arc::new(peers), wire.clone(), clock.clone(), ForwardLimits::default());
+        wire.0.lock().unwrap().nodes.insert(place(seed).parse().unwrap(), seal.open(node.clone()));
+        (seal, node)
+    };
+    let ((one, _), (two, second)) = (at(1, listed([2])), at(2, listed([1])));
+    let handshakes = || wire.heard(&place(2)).iter().filter(|packet| packet[1] == 1).count();
+    deliver(&one, 2, MAIL).await.unwrap();
+    clock.pass(9);
+    // The session still serves, and another one is made beside it.
+    deliver(&one, 2, MAIL).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(handshakes(), 2);
+    clock.pass(2);
+    deliver(&one, 2, MAIL).await.unwrap();
+    assert_eq!(handshakes(), 2);
+    // Mail of a session that is over is refused, and its keys are gone.
+    let old = wire.heard(&place(2))[1].clone();
+    clock.pass(5);
+    assert_eq!(wire.say(&place(2), old).unwrap_err().code, 410);
+    clock.pass(60);
+    one.sweep();
+    two.sweep();
+    assert_eq!((one.0.sessions(), two.0.sessions()), (0, 0));
+    deliver(&one, 2, MAIL).await.unwrap();
+    assert_eq!((handshakes(), second.mail().len()), (3, 4));
+}
+
 /// Nodes 1 and 3 know one another by 2 only, which forwards between them.
 fn by_two(wire: &Wire, forwards: bool) -> [(Seal, Arc<Node>); 3] {
     let far = |seed| Peer { id: id(seed), way: Way::By(id(2)), forward: false };
@@ -438,7 +503,9 @@ async fn mail_is_forwarded_and_the_forwarder_can_not_read_it() {
     let large: Vec<u8> = [1].into_iter().chain((0..2_000_000u32).map(|at| at as u8)).collect();
     deliver(&one, 3, &large).await.unwrap();
     assert!(third.mail()[1].1 == large);
-    [one, two, three].iter().for_each(|seal| only(seal, |_| ()));
+    for seal in [one, two, three] {
+        only(&seal, |_| ());
+    }
 }
 
 #[tokio::test]
@@ -492,8 +559,8 @@ async fn a_forwarder_can_not_speak_for_others() {
     deliver(&two, 3, MAIL).await.unwrap();
     wire.0.lock().unwrap().tamper = None;
     let own = wire.heard(&place(3)).into_iter().last().unwrap();
-    let forged = [&[3], &id(1).as_bytes()[..], &own].concat();
-    assert_eq!(refusal(&deliver(&two, 3, &forged).await.unwrap_err()), 400);
+    let forged = Parcel::Forwarded { from: id(1), packet: own }.encode();
+    assert_eq!(refusal(&two.0.post(id(3), forged, 0).await.unwrap_err()), 400);
     only(&three, |counts| counts.forged = 1);
     assert_eq!(third.mail().len(), 2);
 }
