@@ -3,20 +3,15 @@
 
 mod common;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use common::process::Process;
 use common::{Parties, Task, answer, eventually, failure, soon};
 use fsc_core::bus::{Request, Step};
 use fsc_core::clock::Runtime;
-use fsc_core::transport::{Address, Answer, Transport};
+use fsc_core::transport::{Answer, Transport};
 use fsc_core::value::{Arguments, Value};
 use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport};
@@ -179,55 +174,4 @@ fn federation(config: &str) -> (Vec<Process>, Parties) {
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
     let parties = Parties::new(&transport, &runtime, nodes.iter().map(|node| node.address.clone()));
     (nodes, parties)
-}
-
-/// `fsc serve` as a process; killed when dropped.
-struct Process {
-    child: Child,
-    address: Address,
-}
-
-impl Process {
-    /// Starts a node at a free port, and waits until it is ready.
-    fn start(config: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fsc"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
-            .arg(written(config))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (say, hear) = mpsc::channel();
-        thread::spawn(move || say.send(stdout.lines().next()));
-        let line = hear.recv_timeout(Duration::from_secs(30)).unwrap().expect("a line").unwrap();
-        let address = line.strip_prefix("listening on ").unwrap().parse().unwrap();
-        Self { child, address }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
-    }
-
-    fn resident_bytes(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A file that holds `config`.
-fn written(config: &str) -> PathBuf {
-    static FILES: AtomicU32 = AtomicU32::new(0);
-    let name = format!("fsc-{}-{}.toml", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, config).unwrap();
-    path
 }

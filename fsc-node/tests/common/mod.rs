@@ -1,6 +1,8 @@
 //! What clients of a federation do, and patience that ends.
 #![allow(dead_code)] // not every file of tests uses all of it
 
+pub(crate) mod process;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

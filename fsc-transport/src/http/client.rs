@@ -175,10 +175,11 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    /// Other schemes are not carried; `https` will be with TLS.
+    /// Other schemes are not carried; `https` will be with TLS. Who is expected there is not HTTP's concern.
     fn of(to: &Address) -> Result<Self, TransportError> {
         let no_transport = || TransportError::NoTransport { to: to.clone() };
-        let rest = to.as_str().strip_prefix("http://").ok_or_else(no_transport)?;
+        let place = to.place().ok_or_else(no_transport)?;
+        let rest = place.as_str().strip_prefix("http://").ok_or_else(no_transport)?;
         let (authority, base) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let port = authority.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
         let authority = match port {
