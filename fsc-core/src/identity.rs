@@ -37,8 +37,10 @@ impl NodeId {
 
     /// Whether the key is one of the few with which everybody agrees on the same secret (RFC 7748, section 6.1). No node has one.
     pub fn is_degenerate(&self) -> bool {
-        let anybody = StaticSecret::from([1; 32]);
-        !anybody.diffie_hellman(&PublicKey::from(self.0)).was_contributory()
+        let mut key = self.0;
+        // The top bit of a key is ignored (RFC 7748, section 5).
+        key[31] &= 0x7f;
+        DEGENERATE.contains(&key)
     }
 
     fn checksum(&self) -> [u8; CHECKSUM] {
@@ -57,6 +59,37 @@ impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
+}
+
+/// The points of small order: 0, 1 and -1, also as they are written with p added, and two of order 8.
+const DEGENERATE: [[u8; 32]; 7] = [
+    [0; 32],
+    small(1),
+    below_p(0xec),
+    below_p(0xed),
+    below_p(0xee),
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09,
+        0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04, 0x44,
+        0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
+    ],
+];
+
+const fn small(number: u8) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[0] = number;
+    bytes
+}
+
+/// 2^255 - 256 plus a byte; p is 2^255 - 19, whose last byte is 0xed.
+const fn below_p(last: u8) -> [u8; 32] {
+    let mut bytes = [0xff; 32];
+    bytes[0] = last;
+    bytes[31] = 0x7f;
+    bytes
 }
 
 /// The text is not a node's id.
@@ -128,11 +161,14 @@ mod tests {
 
     #[test]
     fn keys_of_small_order_are_no_ids() {
-        let mut one = [0; 32];
-        one[0] = 1;
-        for id in [[0; 32], one].map(NodeId::from_bytes) {
-            assert!(id.is_degenerate());
-            assert_eq!(id.to_string().parse::<NodeId>(), Err(NotAnId));
+        let anybody = StaticSecret::from([1; 32]);
+        for mut key in DEGENERATE {
+            for top in [0, 0x80] {
+                key[31] |= top;
+                assert!(!anybody.diffie_hellman(&PublicKey::from(key)).was_contributory());
+                assert!(NodeId::from_bytes(key).is_degenerate());
+                assert_eq!(NodeId::from_bytes(key).to_string().parse::<NodeId>(), Err(NotAnId));
+            }
         }
     }
 

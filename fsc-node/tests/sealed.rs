@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -242,7 +243,7 @@ impl Listed {
                     Way::Collected => String::new(),
                 };
                 let id = keys[to].1;
-                config += &format!("[[nodes]]\nid = \"{id}\"\n{way}\nforward = {forward}\ncollect = {collect}\n");
+                let _ = write!(config, "[[nodes]]\nid = \"{id}\"\n{way}\nforward = {forward}\ncollect = {collect}\n");
             }
             config
         };
