@@ -21,6 +21,8 @@ const CONNECTIONS: u32 = 16;
 const SECONDS: u32 = 3;
 /// Loads of one server, alternating with those of the other so that a slow minute of the machine meets both.
 const LOADS: usize = 5;
+/// Measurements with and without seals, alternating for the same reason.
+const TURNS: usize = 5;
 /// First runs of a function, each by other nodes.
 const FIRSTS: usize = 5;
 /// The large inputs of `functions --bulk`.
@@ -45,6 +47,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     table.requests()?;
     table.chain()?;
     table.million(runs)?;
+    table.sealing(runs)?;
     table.bulk(runs)?;
     println!("\n{table}");
     let file = workspace::scratch()?.join("bench.json");
@@ -162,6 +165,26 @@ impl Table {
             nodes.stop()?;
         }
         Ok(())
+    }
+
+    /// The same sums by nodes that seal their mail and by nodes that do not, in turns.
+    fn sealing(&mut self, runs: u64) -> Result<(), Failure> {
+        let nodes = [Federation::ours()?, Federation::sealed()?];
+        for (count, title) in [(1_000_000, "N=1,000,000, raw arrays"), (100, "N=100")] {
+            let mut figures = [Vec::new(), Vec::new()];
+            for _ in 0..TURNS {
+                for (nodes, figures) in nodes.iter().zip(&mut figures) {
+                    let mut command = Command::new(workspace::binary("secure_sum")?);
+                    command.args(nodes.urls()).args(["--runs", &runs.to_string(), "--elementwise"]);
+                    figures.push(median(&measured(command.args(["--count", &count.to_string()]))?)?);
+                }
+            }
+            let [plain, sealed] = figures.map(middle);
+            let rows = vec![("nodes without keys", plain), ("nodes with keys: sealed", sealed)];
+            let title = format!("SecureSum of vectors, M=3 {title}, median of {TURNS} medians of {runs}, in turns");
+            self.sections.push(Section { title, unit: "ms", rows });
+        }
+        nodes.into_iter().try_for_each(Federation::stop)
     }
 
     /// Large columns and matrices, each by nodes of its own, and what that costs them in memory.

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::process::{Failure, Process};
+use crate::process::{Failure, Process, output};
 use crate::python::Python;
 use crate::workspace;
 
@@ -52,6 +52,9 @@ impl Server {
 /// Three servers.
 pub(crate) struct Federation(Vec<Server>);
 
+/// What the configuration of a node with a key is called.
+const KEYED: &str = "keyed";
+
 impl Federation {
     /// Three nodes of ours, from the release build.
     pub(crate) fn ours() -> Result<Self, Failure> {
@@ -61,6 +64,25 @@ impl Federation {
             command.args(["serve", "--listen", "127.0.0.1:0"]);
             command
         })
+    }
+
+    /// Three nodes of ours that have keys; their addresses name them by their ids.
+    pub(crate) fn sealed() -> Result<Self, Failure> {
+        let fsc = workspace::binary("fsc")?;
+        let node = |place: usize| {
+            let base = workspace::scratch()?.join(format!("{KEYED}-{place}"));
+            let (key, config) = (base.with_extension("key"), base.with_extension("toml"));
+            let _ = fs::remove_file(&key);
+            let id = output(Command::new(&fsc).arg("keygen").arg(&key), READY)?;
+            fs::write(&config, format!("[identity]\nkey = {:?}\n", key.display().to_string()))
+                .map_err(|error| Failure::new(format!("{}: {error}", config.display())))?;
+            let mut command = Command::new(&fsc);
+            command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
+            let mut server = Server::start(&format!("{KEYED}-{place}"), &mut command)?;
+            server.url = format!("{}#{}", server.url, id.trim());
+            Ok(server)
+        };
+        (0..3).map(node).collect::<Result<_, _>>().map(Self)
     }
 
     /// Three servers of the Python reference.
