@@ -780,6 +780,8 @@ struct Driver {
 /// Mail for one peer that waits to be delivered.
 #[derive(Default)]
 struct Outgoing {
+    /// What overtakes the rest.
+    urgent: VecDeque<Batch>,
     batches: VecDeque<Batch>,
     /// The bytes of the last batch.
     open_bytes: usize,
@@ -794,6 +796,12 @@ impl Outgoing {
     const IN_FLIGHT: usize = 3;
 
     fn add(&mut self, envelope: &Envelope) {
+        if matches!(envelope.content, Content::Beat { .. }) {
+            let mut batch = Batch::default();
+            envelope.encode_into(&mut batch);
+            self.urgent.push_back(batch);
+            return;
+        }
         let bytes = envelope.encoded_len();
         if self.batches.is_empty() || self.open_bytes + bytes > Self::BATCH {
             self.batches.push_back(Batch::default());
@@ -806,10 +814,11 @@ impl Outgoing {
     }
 
     fn next(&mut self) -> Option<Batch> {
-        if self.in_flight >= Self::IN_FLIGHT {
+        let urgent = self.urgent.pop_front();
+        if urgent.is_none() && self.in_flight >= Self::IN_FLIGHT {
             return None;
         }
-        let batch = self.batches.pop_front()?;
+        let batch = urgent.or_else(|| self.batches.pop_front())?;
         self.in_flight += 1;
         Some(batch)
     }
@@ -856,6 +865,9 @@ impl Driver {
             self.transmit(&mut session);
             if session.outcome().is_some() {
                 break;
+            }
+            for (to, outgoing) in self.outgoing.iter().enumerate() {
+                session.note_sending(to, outgoing.in_flight > 0);
             }
             let timeout = session.poll_timeout(runtime.now()).unwrap_or(self.joining_until);
             let wake_at = watch_at.map_or(timeout, |at| at.min(timeout));

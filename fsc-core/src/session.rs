@@ -19,8 +19,8 @@
 //! refuses this hello, because somebody else was expected in its place.
 //!
 //! A beat leaves for a party that has heard nothing for a quarter of the silence deadline, if the sender has heard something
-//! since its last beat, or has joined. It gives the sender its full time again, in all no more than [`Deadlines::busy`] for one
-//! message. It is no part of a protocol's cost.
+//! since its last beat, or has joined, or if mail to that party is still on its way. It gives the sender its full time again,
+//! in all no more than [`Deadlines::busy`] for one message. It is no part of a protocol's cost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -310,6 +310,8 @@ struct Link {
     /// When something was last said to the party, and how far I had come by my last beat.
     spoken: Option<Time>,
     told: u64,
+    /// Whether mail to the party is on its way, perhaps over a slow line.
+    sending: bool,
 }
 
 /// How long the protocol has waited for a party.
@@ -388,7 +390,7 @@ impl Running {
         let progress = self.progress;
         let links = self.links.iter_mut().enumerate().filter_map(|(place, link)| Some((place, link.as_mut()?)));
         links
-            .filter(move |(_, link)| progress > link.told)
+            .filter(move |(_, link)| progress > link.told || link.sending)
             .map(move |(place, link)| (place, *link.spoken.get_or_insert(now) + silence / BEATS))
     }
 }
@@ -597,6 +599,15 @@ impl Session {
         self.troubles.insert(party, why);
     }
 
+    /// Whether mail to a party is on its way. As long as it is, the party is told from time to time that more is to come.
+    pub fn note_sending(&mut self, party: usize, sending: bool) {
+        if let State::Running(running) = &mut self.state
+            && let Some(Some(link)) = running.links.get_mut(party)
+        {
+            link.sending = sending;
+        }
+    }
+
     /// Whether the others will be able to read my hello; to be asked before it is sent.
     pub fn introduces_itself(&self) -> Result<(), BadHello> {
         let mine = self.hellos[self.me].as_ref().map(|mine| Hello::decode(mine.encoded.clone()));
@@ -698,6 +709,7 @@ impl Session {
                 beat: (0, false),
                 spoken: None,
                 told: 0,
+                sending: false,
             }));
             mask_keys.push(secret.map_or_else(Zeroizing::default, |secret| {
                 joined.pair_key(&secret, "mask", me.min(place), me.max(place))
@@ -839,9 +851,13 @@ impl Session {
         let State::Running(running) = &mut self.state else { return };
         let due: Vec<_> = running.beats(now, self.deadlines.silence).filter(|(_, due)| now >= *due).collect();
         let (State::Running(running), me, topic) = (&mut self.state, self.me, self.topic) else { return };
-        let progress = running.progress;
         for (to, _) in due {
             let Some(link) = &mut running.links[to] else { continue };
+            if link.told == running.progress {
+                // Mail that moves is progress, too.
+                running.progress += 1;
+            }
+            let progress = running.progress;
             (link.spoken, link.told) = (Some(now), progress);
             let route = route(topic, me, to, link.marks[0]);
             let tag = beat_tag(&link.keys[0], &route, progress);
@@ -1275,6 +1291,21 @@ mod tests {
         poll(&mut zero, after(30));
         poll(&mut zero, after(75));
         assert_eq!(zero.outcome(), Some(&Err(RunError::Silent { parties: vec![1], seconds: 60 })));
+    }
+
+    #[test]
+    fn who_is_still_sending_says_so() {
+        for sending in [true, false] {
+            let [mut zero, mut one, _] = chain();
+            for seconds in (15..=120).step_by(15) {
+                one.excuse(2, after(seconds));
+                one.note_sending(0, sending);
+                pass(&poll(&mut one, after(seconds)), &mut zero, 0);
+                one.poll_timeout(after(seconds));
+                poll(&mut zero, after(seconds));
+            }
+            assert_eq!(zero.outcome().is_none(), sending, "all that it has is one beat");
+        }
     }
 
     #[test]
