@@ -46,7 +46,7 @@
 //! 5  id 32  text                                  that node, to which I forward your mail, is gone, and why
 //! 6  life 16  from 8  (number 8  outcome)*        give me my mail; I have all before `from`, and took the numbered ones as said
 //!
-//! outcome: code 2; if it is 0, the receiver's life 16 (in 4 only); else length 2  text
+//! outcome: code 2; if it is 0, the receiver's life 16 (in 4 only); if it is 1, nothing: not known yet; else length 2  text
 //! ```
 //!
 //! The answer to 6 is a sequence of `number 8  length 4  packet`. Who asks for its mail and has no session sends the first message

@@ -392,13 +392,25 @@ impl Office {
         self.runtime.spawn(Box::pin(async move {
             let mail = Parcel::Forwarded { from, packet }.encode();
             let runtime = office.runtime.as_ref();
-            let delivered = again(runtime, PATIENCE, || office.post(to, mail.clone(), 0)).await;
+            let mut delivery = Box::pin(again(runtime, PATIENCE, || office.post(to, mail.clone(), 0)));
+            let delivered = loop {
+                match select(delivery, runtime.sleep_until(runtime.now() + DELIVERY / 3)).await {
+                    Either::Left((delivered, _)) => break delivered,
+                    Either::Right(((), still)) => delivery = still,
+                }
+                // A slow line is no reason to give up, as long as it moves.
+                let under_way = Parcel::Outcome { to, of, outcome: None }.encode();
+                office.runtime.spawn(Box::pin({
+                    let office = Arc::clone(&office);
+                    async move { drop(office.post(from, under_way, 0).await) }
+                }));
+            };
             drop(mail);
             office.forwarding.release(from, bytes);
             if let Ok(life) = delivered {
                 office.watch(to, from, life);
             }
-            let outcome = Parcel::Outcome { to, of, outcome: delivered.map_err(failure) };
+            let outcome = Parcel::Outcome { to, of, outcome: Some(delivered.map_err(failure)) };
             // A sender that can't be told finds out by its deadline.
             let _ = again(runtime, PATIENCE, || office.post(from, outcome.encode(), 0)).await;
         }));

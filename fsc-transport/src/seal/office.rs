@@ -50,7 +50,14 @@ pub(super) struct Office {
 }
 
 /// Who waits to hear what became of which packet to which node.
-type Outcomes = HashMap<(NodeId, Mark), oneshot::Sender<Result<Life, Failure>>>;
+type Outcomes = HashMap<(NodeId, Mark), watch::Sender<Heard>>;
+
+/// What is known of a packet that others forward.
+enum Heard {
+    /// How often it was said to be on its way.
+    UnderWay(u32),
+    Done(Result<Life, Failure>),
+}
 
 #[derive(Default)]
 struct Links {
@@ -181,9 +188,9 @@ impl Office {
                 let waiting = self.expect(id, mark);
                 let forwarded = self.post(forwarder, parcel::forward(id, packet), hops + 1).await;
                 forwarded.map_err(|error| by(id, forwarder, &error))?;
-                let outcome = self.within(DELIVERY, waiting).await;
+                let outcome = self.hear(waiting).await.ok_or_else(|| late(id, forwarder))?;
                 let error = |failure: Failure| Failure { message: self.told_by(forwarder, &failure), ..failure };
-                outcome.map_err(|()| late(id, forwarder))?.map_err(|failure| refused(id, error(failure)))
+                outcome.map_err(|failure| refused(id, error(failure)))
             }
             Some(Way::Collected) => {
                 let packet = packet.pieces.concat().into();
@@ -192,6 +199,20 @@ impl Office {
                 let to = Address::of(id);
                 let late = |()| TransportError::TimedOut { to: to.clone(), seconds: DELIVERY.as_secs() };
                 self.within(DELIVERY, waiting).await.map_err(late)?.map_err(|failure| refused(id, failure))
+            }
+        }
+    }
+
+    /// What became of a packet; nothing, if its forwarder has not even said for a while that it is on its way.
+    async fn hear(&self, mut waiting: watch::Receiver<Heard>) -> Option<Result<Life, Failure>> {
+        loop {
+            if let Heard::Done(outcome) = &*waiting.borrow_and_update() {
+                return Some(outcome.clone());
+            }
+            let news = Box::pin(waiting.changed());
+            match select(news, self.runtime.sleep_until(self.runtime.now() + DELIVERY)).await {
+                Either::Left((Ok(()), _)) => {}
+                Either::Left((Err(_), _)) | Either::Right(_) => return None,
             }
         }
     }
@@ -261,16 +282,27 @@ impl Office {
     }
 
     /// A forwarder says what became of a packet.
-    pub(super) fn hear_outcome(&self, by: NodeId, to: NodeId, of: Mark, outcome: Result<Life, Failure>) {
-        if self.way(to) == Some(Way::By(by))
-            && let Some(waiting) = self.lock_outcomes().remove(&(to, of))
-        {
-            let _ = waiting.send(outcome);
+    pub(super) fn hear_outcome(&self, by: NodeId, to: NodeId, of: Mark, outcome: Option<Result<Life, Failure>>) {
+        if self.way(to) != Some(Way::By(by)) {
+            return;
+        }
+        let mut outcomes = self.lock_outcomes();
+        match outcome {
+            Some(outcome) => drop(outcomes.remove(&(to, of)).map(|heard| heard.send(Heard::Done(outcome)))),
+            None => {
+                if let Some(heard) = outcomes.get(&(to, of)) {
+                    heard.send_modify(|heard| {
+                        if let Heard::UnderWay(times) = heard {
+                            *times += 1;
+                        }
+                    });
+                }
+            }
         }
     }
 
-    fn expect(&self, to: NodeId, of: Mark) -> oneshot::Receiver<Result<Life, Failure>> {
-        let (sender, receiver) = oneshot::channel();
+    fn expect(&self, to: NodeId, of: Mark) -> watch::Receiver<Heard> {
+        let (sender, receiver) = watch::channel(Heard::UnderWay(0));
         let mut outcomes = self.lock_outcomes();
         // Those who have given up waiting leave their entries behind.
         if outcomes.len() == outcomes.capacity() {

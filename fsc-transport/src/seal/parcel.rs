@@ -10,6 +10,9 @@ use super::packet::{HEADER, Header, Packet, malformed, take};
 /// The longest text of a failure that is passed on.
 const MOST_TEXT: usize = 1024;
 
+/// In place of the code of an outcome that is not known yet.
+const UNDER_WAY: u16 = 1;
+
 /// What one node says to another, under seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Parcel {
@@ -19,8 +22,8 @@ pub(super) enum Parcel {
     Forward { to: NodeId, packet: Bytes },
     /// A packet from somebody else, forwarded.
     Forwarded { from: NodeId, packet: Bytes },
-    /// What became of a packet that the receiver had forwarded.
-    Outcome { to: NodeId, of: Mark, outcome: Result<Life, Failure> },
+    /// What became of a packet that the receiver had forwarded; nothing yet, if it is still on its way.
+    Outcome { to: NodeId, of: Mark, outcome: Option<Result<Life, Failure>> },
     /// A node that mail was forwarded to can't be reached any more.
     Lost { id: NodeId, why: String },
     /// The sender wants the mail that waits for it here.
@@ -75,11 +78,12 @@ impl Parcel {
                 head.put_slice(to.as_bytes());
                 of.put(&mut head);
                 match outcome {
-                    Ok(life) => {
+                    None => head.put_u16_le(UNDER_WAY),
+                    Some(Ok(life)) => {
                         head.put_u16_le(0);
                         head.put_slice(&life.0);
                     }
-                    Err(failure) => put_failure(&mut head, failure),
+                    Some(Err(failure)) => put_failure(&mut head, failure),
                 }
                 Bytes::new()
             }
@@ -121,9 +125,14 @@ impl Parcel {
             3 => Self::Forwarded { from: id(&mut rest)?, packet: std::mem::take(&mut rest) },
             4 => {
                 let (to, of) = (id(&mut rest)?, mark(&mut rest)?);
-                let outcome = match take_failure(&mut rest)? {
-                    None => Ok(Life(take(&mut rest)?)),
-                    Some(failure) => Err(failure),
+                let outcome = if rest[..] == UNDER_WAY.to_le_bytes() {
+                    rest.clear();
+                    None
+                } else {
+                    Some(match take_failure(&mut rest)? {
+                        None => Ok(Life(take(&mut rest)?)),
+                        Some(failure) => Err(failure),
+                    })
                 };
                 Self::Outcome { to, of, outcome }
             }
@@ -167,7 +176,7 @@ pub(super) fn mark_of(packet: &Bytes) -> Option<Mark> {
 
 fn put_failure(bytes: &mut BytesMut, failure: &Failure) {
     let text = short(&failure.message);
-    bytes.put_u16_le(failure.code.max(1));
+    bytes.put_u16_le(failure.code.max(UNDER_WAY + 1));
     bytes.put_u16_le(text.len() as u16);
     bytes.put_slice(text);
 }
@@ -215,7 +224,11 @@ mod tests {
             bytes().prop_map(Parcel::Mail),
             (id(), bytes()).prop_map(|(to, packet)| Parcel::Forward { to, packet }),
             (id(), bytes()).prop_map(|(from, packet)| Parcel::Forwarded { from, packet }),
-            (id(), mark(), outcome).prop_map(|(to, of, outcome)| Parcel::Outcome { to, of, outcome }),
+            (id(), mark(), proptest::option::of(outcome)).prop_map(|(to, of, outcome)| Parcel::Outcome {
+                to,
+                of,
+                outcome
+            }),
             (id(), "[a-zäß ]{0,40}").prop_map(|(id, why)| Parcel::Lost { id, why }),
             (any::<[u8; 16]>(), any::<u64>(), proptest::collection::vec((any::<u64>(), done), 0..4))
                 .prop_map(|(life, from, outcomes)| Parcel::Collect(Collect { life: Life(life), from, outcomes })),
@@ -238,8 +251,9 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         let failure = Failure::new(503, "ä".repeat(MOST_TEXT));
         let (to, of) = (NodeId::from_bytes([1; 32]), Mark { index: 1, number: 2 });
-        let parcel = Parcel::Outcome { to, of, outcome: Err(failure) };
-        let Ok(Parcel::Outcome { outcome: Err(cut), .. }) = Parcel::decode(parcel.encode().pieces.concat().into())
+        let parcel = Parcel::Outcome { to, of, outcome: Some(Err(failure)) };
+        let Ok(Parcel::Outcome { outcome: Some(Err(cut)), .. }) =
+            Parcel::decode(parcel.encode().pieces.concat().into())
         else {
             panic!("no outcome")
         };

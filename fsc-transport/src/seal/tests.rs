@@ -29,6 +29,8 @@ struct Heard {
     packets: Vec<(Address, Bytes)>,
     /// Sees every packet before it arrives; what it answers arrives instead.
     tamper: Option<fn(Bytes) -> Bytes>,
+    /// How long mail to each node takes.
+    slow: HashMap<Address, Duration>,
 }
 
 impl Wire {
@@ -58,6 +60,10 @@ impl Transport for Wire {
     async fn deliver(&self, to: &Address, batch: Batch) -> Result<Life, TransportError> {
         let handler = self.at(to)?;
         let mut packet: Bytes = batch.pieces.concat().into();
+        let takes = self.0.lock().unwrap().slow.get(to).copied();
+        if let Some(takes) = takes {
+            sleep(takes).await;
+        }
         {
             let mut heard = self.0.lock().unwrap();
             heard.packets.push((to.clone(), packet.clone()));
@@ -506,6 +512,51 @@ async fn mail_is_forwarded_and_the_forwarder_can_not_read_it() {
     for seal in [one, two, three] {
         only(&seal, |_| ());
     }
+}
+
+/// Time that passes when there is nothing else to do.
+struct Leap(tokio::time::Instant);
+
+impl Runtime for Leap {
+    fn now(&self) -> Time {
+        Time::from_start(self.0.elapsed())
+    }
+
+    fn sleep_until(&self, at: Time) -> BoxFuture<()> {
+        Box::pin(tokio::time::sleep_until(self.0 + at.since_start()))
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        tokio::spawn(task);
+    }
+
+    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+        work();
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn forwarding_may_take_as_long_as_a_slow_line_does() {
+    let wire = Wire::default();
+    let start = tokio::time::Instant::now();
+    let far = |seed| Peer { id: id(seed), way: Way::By(id(2)), forward: false };
+    let near = |seed| Peer { forward: true, ..Peer::at(id(seed), place(seed).parse().unwrap()) };
+    let at = |seed, peers: Vec<Peer>| {
+        let (node, peers) = (Node::new(), Arc::new(Peers::new(peers, true)));
+        let seal = Seal::new(key(seed), peers, wire.clone(), Leap(start), ForwardLimits::default());
+        wire.0.lock().unwrap().nodes.insert(place(seed).parse().unwrap(), seal.open(node.clone()));
+        (seal, node)
+    };
+    let ((one, _), _two, (_three, third)) =
+        (at(1, vec![near(2), far(3)]), at(2, vec![near(1), near(3)]), at(3, vec![near(2), far(1)]));
+    let to = Address::of(id(3));
+    let batch = || Batch { pieces: vec![Bytes::from_static(MAIL)] };
+    one.deliver(&to, batch()).await.unwrap();
+    wire.0.lock().unwrap().slow.insert(place(3).parse().unwrap(), Duration::from_mins(10));
+    assert_eq!(one.deliver(&to, batch()).await.unwrap(), third.life);
+    assert!(start.elapsed() >= Duration::from_mins(10));
+    assert_eq!(third.mail().len(), 2);
 }
 
 #[tokio::test]
