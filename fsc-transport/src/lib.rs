@@ -2,6 +2,7 @@
 //!
 //! * [`local`]: a hub of nodes in one process; carries bytes all the same.
 //! * [`http`]: the server that speaks the client contract (`api/openapi.yaml`), and the client to it.
+//! * [`serial`]: UARTs, and whatever else carries bytes both ways; either end may ask.
 //! * [`carriers`]: one transport out of several, chosen by the address's scheme.
 //! * [`runtime`]: the node's surroundings on tokio.
 
@@ -10,6 +11,8 @@ pub mod carriers;
 pub mod http;
 pub mod local;
 pub mod runtime;
+#[cfg(feature = "serial")]
+pub mod serial;
 
 pub use carriers::Carriers;
 pub use local::Hub;

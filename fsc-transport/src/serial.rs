@@ -1,0 +1,6 @@
+//! Serial lines.
+
+pub mod arq;
+pub mod frame;
+pub mod hello;
+mod packet;
