@@ -14,12 +14,6 @@ pub(crate) const KIND: u8 = 0x01;
 
 const MAGIC: &[u8; 3] = b"fsc";
 
-/// What precedes the terms, and is the same in every version.
-const HEAD: usize = 14;
-
-/// A hello of this version; later ones may be longer.
-const LENGTH: usize = HEAD + 26;
-
 /// The smallest packet that both ends must be able to take.
 pub const SMALLEST_MTU: u16 = 64;
 
@@ -229,6 +223,9 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
+    /// A hello of this version; later ones may be longer.
+    const LENGTH: usize = 40;
+
     const TERMS: Terms = Terms {
         mtu: 512,
         window: 32,
@@ -266,7 +263,7 @@ mod tests {
         let mut written = body(&Hello { settled: false, epoch: 1, echo: 0, terms: TERMS });
         for (version, advice) in [(2, "update the program at this end"), (0, "update the other one")] {
             written[4] = version;
-            let mismatch = Hello::read(&written[..HEAD], &TERMS).unwrap().unwrap_err();
+            let mismatch = Hello::read(&written[..14], &TERMS).unwrap().unwrap_err();
             assert_eq!(mismatch, Mismatch::Version { theirs: version });
             assert!(mismatch.to_string().ends_with(advice), "{mismatch}");
         }

@@ -125,7 +125,8 @@ pub struct Link {
     mismatch: Option<Mismatch>,
     /// This end was heard.
     echo: bool,
-    closed: bool,
+    /// Why it is of no use any more.
+    closed: Option<Fault>,
     /// The last word to the other end.
     farewell: Option<(Binding, Vec<u8>)>,
     events: VecDeque<Event>,
@@ -169,7 +170,7 @@ impl Link {
             mux: Mux::new(Bounds { terms, memory, asks }),
             mismatch: None,
             echo: false,
-            closed: false,
+            closed: None,
             farewell: None,
             events: VecDeque::new(),
             statistics: Statistics::default(),
@@ -190,22 +191,35 @@ impl Link {
     /// No bytes can go or come. What is under way waits for the port to come back, as long as patience lasts.
     pub fn unplug(&mut self, why: &str) {
         self.plug = Plug::Out(why.to_owned());
+        self.farewell = None;
         if self.connection.is_none() {
             self.mux.disconnect(&Fault::Unplugged { why: why.to_owned() }, false);
         }
     }
 
     /// Ends the connection and all that is pending, for good, and tells the other end by the next frame, the last one.
-    pub fn close(&mut self, now: Time) {
+    pub fn close(&mut self) {
         if let Some(connection) = &self.connection {
             let mut body = Vec::new();
             connection.arq.close(&mut body);
             let binding = Binding::of(connection.mine, connection.theirs);
-            self.end(Fault::ClosedHere, now);
             self.farewell = Some((binding, body));
         }
-        self.mux.disconnect(&Fault::ClosedHere, false);
-        self.closed = true;
+        self.abandon(Fault::ClosedHere);
+    }
+
+    /// Ends the connection and all that is pending, for good.
+    pub fn abandon(&mut self, fault: Fault) {
+        if self.connection.is_some() {
+            self.disconnect(fault.clone());
+        }
+        self.mux.disconnect(&fault, false);
+        self.closed.get_or_insert(fault);
+    }
+
+    /// Whether it was closed or abandoned.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
     }
 
     /// Asks the other end. Without a connection the question waits for one; nothing may stand still longer than `patience`.
@@ -216,8 +230,10 @@ impl Link {
         patience: Option<Duration>,
         now: Time,
     ) -> Result<AskId, Fault> {
+        if let Some(fault) = &self.closed {
+            return Err(fault.clone());
+        }
         match (&self.connection, &self.plug, &self.mismatch) {
-            _ if self.closed => Err(Fault::ClosedHere),
             (None, Plug::Out(why), _) => Err(Fault::Unplugged { why: why.clone() }),
             (None, _, Some(mismatch)) => Err(mismatch.clone().into()),
             _ => self.mux.ask(kind, message, patience, now),
@@ -237,7 +253,7 @@ impl Link {
     /// Takes in bytes as they come.
     pub fn handle_bytes(&mut self, now: Time, mut bytes: &[u8]) {
         self.statistics.bytes_in += bytes.len() as u64;
-        while let Some(sealed) = self.decoder.next(&mut bytes).filter(|_| !self.closed) {
+        while let Some(sealed) = self.decoder.next(&mut bytes).filter(|_| self.closed.is_none()) {
             match self.handle_frame(&sealed, now) {
                 Some(()) => self.statistics.frames_in += 1,
                 None => self.statistics.garbage += 1,
@@ -266,7 +282,7 @@ impl Link {
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_transmit`](Self::poll_transmit) has something to do, if nothing
     /// happens before.
     pub fn poll_timeout(&self) -> Option<Time> {
-        if self.closed {
+        if self.closed.is_some() {
             return self.farewell.as_ref().map(|_| self.pacer.ready_at());
         }
         let mut due = vec![self.mux.timeout(self.config.patience)];
@@ -287,6 +303,9 @@ impl Link {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Time) {
+        if self.closed.is_some() {
+            return;
+        }
         if let Some(connection) = &mut self.connection {
             if connection.heard + self.config.patience <= now {
                 let fault = match &self.plug {
@@ -337,7 +356,7 @@ impl Link {
 impl Link {
     /// The body that goes out next, and what its frame is bound to.
     fn next_body(&mut self, now: Time) -> Option<(Binding, Vec<u8>)> {
-        if self.closed {
+        if self.closed.is_some() {
             return self.farewell.take();
         }
         let (terms, mut body) = (self.config.terms, Vec::new());

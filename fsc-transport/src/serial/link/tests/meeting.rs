@@ -160,7 +160,7 @@ fn a_closed_line_says_so() {
     let ask = scene.ask(0, Kind::Request, question(1, 50, 50), None);
     scene.pass(SECOND);
     let now = scene.now;
-    scene.ends[1].link.close(now);
+    scene.ends[1].link.close();
     assert!(scene.run(SECOND, |scene| scene.outcome(0, ask) == Some(&Err(Fault::Closed))));
     assert_eq!(scene.ends[1].link.ask(Kind::Mail, Bytes::new(), None, now), Err(Fault::ClosedHere));
 }
