@@ -6,3 +6,10 @@ mod on_a_pty_pair {
         crate::stage::OnPtys::new()
     );
 }
+
+mod between_processes_through_socat {
+    fsc_core::transport_conformance!(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        *crate::socat::stage()
+    );
+}

@@ -4,3 +4,6 @@
 
 mod conformance;
 mod stage;
+mod noise;
+mod ports;
+mod socat;
