@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
 
 mod conformance;
-mod stage;
+mod node;
 mod noise;
 mod ports;
 mod socat;
+mod stage;
