@@ -21,8 +21,8 @@ use super::fault::{Fault, Hint};
 use super::frame::{self, Binding, Decoder, Sealed};
 use super::hello::{self, Hello, Mismatch, Terms};
 use super::mux::{AskId, Bounds, Kind, Mux, Said};
-use greeting::Greeting;
 pub use greeting::Epochs;
+use greeting::Greeting;
 use pacer::Pacer;
 
 /// How one end of a line behaves.
@@ -223,13 +223,7 @@ impl Link {
     }
 
     /// Asks the other end. Without a connection the question waits for one; nothing may stand still longer than `patience`.
-    pub fn ask(
-        &mut self,
-        kind: Kind,
-        message: Bytes,
-        patience: Option<Duration>,
-        now: Time,
-    ) -> Result<AskId, Fault> {
+    pub fn ask(&mut self, kind: Kind, message: Bytes, patience: Option<Duration>, now: Time) -> Result<AskId, Fault> {
         if let Some(fault) = &self.closed {
             return Err(fault.clone());
         }

@@ -306,8 +306,7 @@ impl Mux {
             let question = &self.asks.get(ask)?.question;
             Some((Writer::Begun(*ask, *id), question))
         });
-        let replies =
-            self.served.iter().filter_map(|(id, served)| Some((Writer::Reply(*id), served.reply.as_ref()?)));
+        let replies = self.served.iter().filter_map(|(id, served)| Some((Writer::Reply(*id), served.reply.as_ref()?)));
         let fresh = [0, 1].into_iter().filter(|lane| self.begun.len() < self.streams(*lane)).filter_map(|lane| {
             let ask = self.waiting[lane].front()?;
             Some((Writer::Fresh(*ask), &self.asks.get(ask)?.question))

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use fsc_core::bus::{Failure, Request};
-use fsc_core::transport::{
-    Address, Answer, Assurance, Batch, Handler, Life, NotAnAddress, Transport, TransportError,
-};
+use fsc_core::transport::{Address, Answer, Assurance, Batch, Handler, Life, NotAnAddress, Transport, TransportError};
 
 use super::address::{Options, Place};
 use super::codec;
@@ -133,7 +131,11 @@ impl SerialTransport {
         if let Some(device) = lines.by_device.get(&key) {
             let line = Arc::clone(&device.line);
             if device.options != options {
-                let why = format!("{} is open as {} already: use one address, or the same options", place.device, line.address());
+                let why = format!(
+                    "{} is open as {} already: use one address, or the same options",
+                    place.device,
+                    line.address()
+                );
                 return Err(unreachable(why));
             }
             lines.by_address.insert(to.clone(), Arc::clone(&line));

@@ -73,7 +73,13 @@ impl Line {
 }
 
 /// Carries bytes one way, more or less.
-async fn carry(mut from: ReadHalf<SerialPort>, mut to: WriteHalf<SerialPort>, harm: Harm, cut: Arc<AtomicBool>, seed: u64) {
+async fn carry(
+    mut from: ReadHalf<SerialPort>,
+    mut to: WriteHalf<SerialPort>,
+    harm: Harm,
+    cut: Arc<AtomicBool>,
+    seed: u64,
+) {
     let (mut rng, mut piece) = (ChaCha8Rng::seed_from_u64(seed), [0; 512]);
     while let Ok(count @ 1..) = from.read(&mut piece).await {
         if cut.load(Ordering::SeqCst) || rng.random_bool(harm.drop) {
@@ -130,7 +136,8 @@ async fn every_request_is_answered_once_on_a_pty_that_loses_a_third() {
     });
     join_all(asks).await;
     for end in 0..2 {
-        let mut asked: Vec<_> = line.ends[1 - end].2.asked.lock().unwrap().iter().map(|it| it.as_text().unwrap().to_owned()).collect();
+        let mut asked: Vec<_> =
+            line.ends[1 - end].2.asked.lock().unwrap().iter().map(|it| it.as_text().unwrap().to_owned()).collect();
         asked.sort();
         let mut expected: Vec<_> = values(end).map(|it| it.as_text().unwrap().to_owned()).collect();
         expected.sort();

@@ -50,10 +50,9 @@ async fn both_ends_of_a_line_may_ask() {
     let (first, second, _node, at) = piped(config());
     let other = Node::new(2);
     first.serve(&other);
-    let (there, back) = join(first.request(&at, echo(1)), async {
-        second.request(&"serial:first".parse().unwrap(), echo(2)).await
-    })
-    .await;
+    let (there, back) =
+        join(first.request(&at, echo(1)), async { second.request(&"serial:first".parse().unwrap(), echo(2)).await })
+            .await;
     assert_eq!(there.unwrap(), Answer::Object(Value::Int(1)));
     assert_eq!(back.unwrap(), Answer::Object(Value::Int(2)));
     assert_eq!(*other.asked.lock().unwrap(), [Value::Int(2)]);
@@ -122,7 +121,10 @@ async fn two_addresses_of_one_port_share_it_or_are_told() {
     let transport = SerialTransport::new(config());
     transport.open(&serial("/dev/null".as_ref(), "?baud=9600"), config()).unwrap();
     let said = why(transport.request(&serial(&alias, "?baud=115200"), Request::List).await);
-    assert!(said.contains("is open as serial:/dev/null?baud=9600 already: use one address, or the same options"), "{said}");
+    assert!(
+        said.contains("is open as serial:/dev/null?baud=9600 already: use one address, or the same options"),
+        "{said}"
+    );
     transport.open(&serial(&alias, "?baud=9600"), config()).unwrap();
     std::fs::remove_file(&alias).unwrap();
 }
@@ -207,7 +209,10 @@ async fn a_line_that_is_closed_fails_at_both_ends_at_once() {
         drop(second);
     };
     let (asked, ()) = timeout(Duration::from_secs(2), join(first.request(&at, echo("wait")), close)).await.unwrap();
-    assert_eq!(asked.unwrap_err(), TransportError::Broken { to: at, why: "the other end has closed the line".to_owned() });
+    assert_eq!(
+        asked.unwrap_err(),
+        TransportError::Broken { to: at, why: "the other end has closed the line".to_owned() }
+    );
 }
 
 #[tokio::test]

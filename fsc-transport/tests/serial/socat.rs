@@ -210,7 +210,9 @@ impl Handler for Deputy {
         let to: Address = order.entry("to").and_then(Value::as_text).unwrap().parse().unwrap();
         let with = order.entry("with").unwrap().clone();
         let outcome = match (order.entry("do").and_then(Value::as_text), with) {
-            (Some("request"), Value::Null) => self.0.request(&to, Request::List).await.map(|it| codec::answer_to_value(&it)),
+            (Some("request"), Value::Null) => {
+                self.0.request(&to, Request::List).await.map(|it| codec::answer_to_value(&it))
+            }
             (Some("request"), chain) => {
                 let request = Request::Chain(codec::chain(chain)?);
                 self.0.request(&to, request).await.map(|it| codec::answer_to_value(&it))

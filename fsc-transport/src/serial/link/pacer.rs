@@ -30,7 +30,8 @@ pub(super) struct Pacer {
 impl Pacer {
     /// For a line of `baud`; without one, nothing waits.
     pub(super) fn new(baud: Option<u32>, mtu: u16) -> Self {
-        let nanos = baud.map_or(0, |baud| BITS_PER_BYTE * 1_000_000_000 * (100 + CAUTION) / 100 / u64::from(baud.max(1)));
+        let nanos =
+            baud.map_or(0, |baud| BITS_PER_BYTE * 1_000_000_000 * (100 + CAUTION) / 100 / u64::from(baud.max(1)));
         let per_byte = Duration::from_nanos(nanos);
         let longest = per_byte * frame::length_on_line(frame::longest_body(mtu.into())) as u32;
         Self { per_byte, ahead: longest.max(LATENESS), drained: Time::START }

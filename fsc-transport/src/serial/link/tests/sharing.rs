@@ -64,7 +64,8 @@ fn a_bulk_message_without_room_blocks_no_other() {
 #[test]
 fn one_message_may_be_longer_than_all_memory() {
     let mut scene = connected(LinkConfig { memory: 10_000, ..config(BAUD) });
-    let asks: Vec<_> = (0..4).map(|number| scene.ask(0, Kind::Request, question(number, 20_000, 20_000), None)).collect();
+    let asks: Vec<_> =
+        (0..4).map(|number| scene.ask(0, Kind::Request, question(number, 20_000, 20_000), None)).collect();
     assert!(scene.run(SECOND * 60, |scene| scene.ends[0].outcomes.len() == 4));
     for (number, ask) in (0..).zip(asks) {
         assert_eq!(scene.outcome(0, ask), Some(&Ok((Kind::Answer, answer(&question(number, 20_000, 20_000))))));
