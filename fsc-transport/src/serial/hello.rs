@@ -247,9 +247,11 @@ mod tests {
     fn hello_is_as_documented() {
         let hello = Hello { settled: false, epoch: 0x0403_0201, echo: 0, terms: TERMS };
         let written = body(&hello);
-        let expected = "01667363010001020304000000000002200000400000000100080000000000040300000000000000";
-        assert_eq!(written.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), expected);
-        assert_eq!(written.len(), LENGTH);
+        let expected: [u8; LENGTH] = [
+            1, b'f', b's', b'c', 1, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 2, 32, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0, 0, 0, 0, 0,
+            4, 3, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(written, expected);
         assert_eq!(Hello::read(&written, &TERMS), Some(Ok(hello)));
         let later = [&written[..], b"more, of a later revision"].concat();
         assert_eq!(Hello::read(&later, &TERMS), Some(Ok(hello)));

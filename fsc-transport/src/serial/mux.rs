@@ -52,8 +52,8 @@ pub(super) struct Mux {
     theirs: Option<Terms>,
     asks: BTreeMap<AskId, Ask>,
     next_ask: u64,
-    /// Questions without an id yet, by kind, in order.
-    waiting: [VecDeque<AskId>; 2],
+    /// Questions without an id yet, in order.
+    waiting: Waiting,
     /// Questions that have begun.
     begun: BTreeMap<u32, AskId>,
     next_id: u32,
@@ -67,6 +67,12 @@ pub(super) struct Mux {
     /// When a piece of any message last went or came.
     moved: Time,
     said: VecDeque<Said>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    requests: VecDeque<AskId>,
+    mail: VecDeque<AskId>,
 }
 
 #[derive(Debug)]
@@ -107,7 +113,7 @@ impl Mux {
             theirs: None,
             asks: BTreeMap::new(),
             next_ask: 0,
-            waiting: Default::default(),
+            waiting: Waiting::default(),
             begun: BTreeMap::new(),
             next_id: 0,
             served: BTreeMap::new(),
@@ -139,7 +145,7 @@ impl Mux {
         let ask = AskId(self.next_ask);
         self.next_ask += 1;
         self.asks.insert(ask, Ask { question, id: None, reply: None, patience, moved: now });
-        self.waiting[lane(kind)].push_back(ask);
+        self.waiting.of(kind).push_back(ask);
         Ok(ask)
     }
 
@@ -285,7 +291,7 @@ impl Mux {
     fn forget(&mut self, ask: AskId) -> Option<u32> {
         let state = self.asks.remove(&ask)?;
         let Some(id) = state.id else {
-            self.waiting[lane(state.question.kind())].retain(|waiting| *waiting != ask);
+            self.waiting.of(state.question.kind()).retain(|waiting| *waiting != ask);
             return None;
         };
         self.begun.remove(&id);
@@ -307,17 +313,14 @@ impl Mux {
             Some((Writer::Begun(*ask, *id), question))
         });
         let replies = self.served.iter().filter_map(|(id, served)| Some((Writer::Reply(*id), served.reply.as_ref()?)));
-        let fresh = [0, 1].into_iter().filter(|lane| self.begun.len() < self.streams(*lane)).filter_map(|lane| {
-            let ask = self.waiting[lane].front()?;
+        let all = self.theirs.map_or(0, |theirs| usize::from(theirs.streams));
+        // Requests may take long; they leave room for mail.
+        let lanes = [(&self.waiting.requests, all - all / 4), (&self.waiting.mail, all)];
+        let fresh = lanes.into_iter().filter(|(_, streams)| self.begun.len() < *streams).filter_map(|(lane, _)| {
+            let ask = lane.front()?;
             Some((Writer::Fresh(*ask), &self.asks.get(ask)?.question))
         });
         begun.chain(replies).chain(fresh).filter(|(_, message)| message.is_ready())
-    }
-
-    /// How many questions may have begun for another of a kind to begin. Requests may take long; they leave room for mail.
-    fn streams(&self, lane: usize) -> usize {
-        let all = self.theirs.map_or(0, |theirs| usize::from(theirs.streams));
-        if lane == 0 { all - all / 4 } else { all }
     }
 
     /// Who has least to go; or, of those with more to go than there is room in a packet, who waits longest.
@@ -338,7 +341,7 @@ impl Mux {
                 let Some(state) = self.asks.get_mut(&ask) else { return };
                 let id = self.next_id;
                 self.next_id += 1;
-                self.waiting[lane(state.question.kind())].pop_front();
+                self.waiting.of(state.question.kind()).pop_front();
                 self.begun.insert(id, ask);
                 state.id = Some(id);
                 state.question.begin_with(credit);
@@ -381,6 +384,12 @@ impl Mux {
         self.memory.free(side);
         self.notes.retain(|note| !matches!(note, Note::Grant(granted, _) if *granted == side));
         self.grant();
+    }
+}
+
+impl Waiting {
+    fn of(&mut self, kind: Kind) -> &mut VecDeque<AskId> {
+        if kind == Kind::Request { &mut self.requests } else { &mut self.mail }
     }
 }
 
@@ -509,9 +518,4 @@ fn admit(question: &Outgoing, theirs: &Terms) -> Result<(), Fault> {
     }
     let (bytes, at_most) = (question.length(), theirs.longest as usize);
     if bytes > at_most { Err(Fault::TooLong { bytes, at_most }) } else { Ok(()) }
-}
-
-/// Requests wait in the first queue, mail in the second.
-fn lane(kind: Kind) -> usize {
-    usize::from(kind != Kind::Request)
 }

@@ -58,12 +58,15 @@ struct Wire {
     carried: usize,
 }
 
+/// What became of a question.
+pub(super) type Outcome = Result<(Kind, Bytes), Fault>;
+
 /// One end, and what it lived through.
 pub(super) struct End {
     pub(super) link: Link,
     /// What it was asked, each answered by [`answer`] unless it is silent.
     pub(super) asked: Vec<(StreamId, Kind, Bytes)>,
-    pub(super) outcomes: Vec<(AskId, Time, Result<(Kind, Bytes), Fault>)>,
+    pub(super) outcomes: Vec<(AskId, Outcome)>,
     pub(super) withdrawn: Vec<StreamId>,
     pub(super) connected: usize,
     pub(super) lost: Vec<Fault>,
@@ -151,9 +154,9 @@ impl Scene {
     }
 
     /// The outcome of a question, which has come to its end.
-    pub(super) fn outcome(&self, end: usize, ask: AskId) -> Option<&Result<(Kind, Bytes), Fault>> {
-        let mut outcomes = self.ends[end].outcomes.iter().filter(|(of, ..)| *of == ask);
-        let outcome = outcomes.next().map(|(_, _, outcome)| outcome);
+    pub(super) fn outcome(&self, end: usize, ask: AskId) -> Option<&Outcome> {
+        let mut outcomes = self.ends[end].outcomes.iter().filter(|(of, _)| *of == ask);
+        let outcome = outcomes.next().map(|(_, outcome)| outcome);
         assert!(outcomes.next().is_none(), "a question has two outcomes");
         outcome
     }
@@ -167,15 +170,15 @@ impl Scene {
         }
         for end in 0..2 {
             self.ends[end].link.handle_timeout(self.now);
-            self.ends[end].live(self.now);
+            self.ends[end].live();
             let mut out = Vec::new();
             while self.ends[end].link.poll_transmit(self.now, &mut out) {
-                self.carry(end, std::mem::take(&mut out));
+                self.carry(end, &std::mem::take(&mut out));
             }
         }
     }
 
-    fn carry(&mut self, from: usize, frame: Vec<u8>) {
+    fn carry(&mut self, from: usize, frame: &[u8]) {
         let times = if self.rng.random_bool(self.faults.repeat) { 2 } else { 1 };
         for _ in 0..times {
             let wire = &mut self.wires[from];
@@ -184,7 +187,7 @@ impl Scene {
             if self.is_cut || self.rng.random_bool(self.faults.drop) {
                 continue;
             }
-            let mut bytes = frame.clone();
+            let mut bytes = frame.to_vec();
             if self.rng.random_bool(self.faults.cut) {
                 bytes.truncate(self.rng.random_range(0..frame.len()));
             }
@@ -204,7 +207,7 @@ impl End {
     }
 
     /// Takes note of what has happened, and answers.
-    fn live(&mut self, now: Time) {
+    fn live(&mut self) {
         while let Some(event) = self.link.poll_event() {
             match event {
                 Event::Asked { stream, kind, message } => {
@@ -215,8 +218,8 @@ impl End {
                     self.asked.push((stream, kind, message));
                 }
                 Event::Withdrawn { stream } => self.withdrawn.push(stream),
-                Event::Answered { ask, kind, message } => self.outcomes.push((ask, now, Ok((kind, message)))),
-                Event::Failed { ask, fault } => self.outcomes.push((ask, now, Err(fault))),
+                Event::Answered { ask, kind, message } => self.outcomes.push((ask, Ok((kind, message)))),
+                Event::Failed { ask, fault } => self.outcomes.push((ask, Err(fault))),
                 Event::Connected => self.connected += 1,
                 Event::Disconnected { fault } => self.lost.push(fault),
             }

@@ -165,7 +165,7 @@ impl SerialTransport {
             }
             Ok(reply) => Ok(reply),
             Err(Fault::Restarted) => Err(Asked::Restarted),
-            Err(fault) => Err(Asked::Error(error(to, fault))),
+            Err(fault) => Err(Asked::Error(error(to, &fault))),
         }
     }
 }
@@ -249,7 +249,7 @@ impl Transport for SerialTransport {
             if let Ok(seen) = changed
                 && let Some(fault) = seen.lost.clone().filter(|fault| *fault != Fault::Restarted)
             {
-                return unreachable(error(to, fault));
+                return unreachable(error(to, &fault));
             }
         }
     }
@@ -261,7 +261,7 @@ impl Transport for SerialTransport {
 }
 
 /// What a fault is to those who know no lines.
-fn error(to: &Address, fault: Fault) -> TransportError {
+fn error(to: &Address, fault: &Fault) -> TransportError {
     let (to, why) = (to.clone(), fault.to_string());
     let refused = |code| TransportError::Refused { to: to.clone(), failure: Failure::new(code, why.clone()) };
     match fault {
@@ -272,7 +272,7 @@ fn error(to: &Address, fault: Fault) -> TransportError {
         Fault::NotOffered { .. } => refused(403),
         Fault::TooLong { .. } => refused(413),
         Fault::TooMany { .. } => refused(429),
-        Fault::TimedOut { seconds } => TransportError::TimedOut { to, seconds },
+        Fault::TimedOut { seconds } => TransportError::TimedOut { to, seconds: *seconds },
     }
 }
 
@@ -293,6 +293,8 @@ fn joined(batch: Batch) -> Bytes {
         return pieces.pop().unwrap_or_default();
     }
     let mut whole = BytesMut::with_capacity(length);
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    for piece in pieces {
+        whole.extend_from_slice(&piece);
+    }
     whole.freeze()
 }

@@ -35,14 +35,13 @@ pub(crate) fn echo(value: impl Into<Value>) -> Request {
 impl Handler for Node {
     async fn request(&self, _: &Principal, request: Request) -> Result<Response, Failure> {
         let Request::Chain(mut steps) = request else { return Ok(Response::List(self.list())) };
-        let value = match steps.drain(..).next() {
-            Some(Step::Upload(value)) => value,
-            _ => return Err(Failure::new(400, "nothing to echo")),
+        let Some(Step::Upload(value)) = steps.drain(..).next() else {
+            return Err(Failure::new(400, "nothing to echo"));
         };
         self.asked.lock().unwrap().push(value.clone());
         if value == Value::from("wait") {
             let _pending = Arc::clone(&self.pending);
-            tokio::time::sleep(Duration::from_secs(600)).await;
+            tokio::time::sleep(Duration::from_mins(10)).await;
         }
         assert!(value != Value::from("panic"), "as it was asked");
         Ok(Response::Object(Arc::new(Stored(value))))

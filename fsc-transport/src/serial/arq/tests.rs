@@ -58,15 +58,15 @@ impl Pair {
             if self.ends[from].transmit(|room| queue.pop_front_if(|payload| payload.len() <= room), &mut out) {
                 assert!(out.len() <= 64, "{} bytes", out.len());
                 self.ends[from].departs(self.now);
-                self.carry(from, out);
+                self.carry(from, &out);
             }
         }
         self.now = self.now + STEP;
     }
 
-    fn carry(&mut self, from: usize, body: Vec<u8>) {
+    fn carry(&mut self, from: usize, body: &[u8]) {
         while !self.cut && !self.rng.random_bool(self.loss) {
-            self.way[from].push_back((self.now + LATENCY, body.clone()));
+            self.way[from].push_back((self.now + LATENCY, body.to_vec()));
             if !self.rng.random_bool(self.repeats) {
                 break;
             }

@@ -57,9 +57,8 @@ impl Outgoing {
         let (Side::Question(id) | Side::Reply(id)) = side;
         // Longer messages than an integer holds are refused before.
         let total = self.message.len() as u32;
-        let record = |bytes| match self.begun {
-            false => Record::Begin { kind: self.kind, id, total, bytes },
-            true => Record::More { side, bytes },
+        let record = |bytes| {
+            if self.begun { Record::More { side, bytes } } else { Record::Begin { kind: self.kind, id, total, bytes } }
         };
         let most = self.sent + room.saturating_sub(record(&[]).overhead());
         let end = most.min(self.granted).min(self.message.len()).max(self.sent);

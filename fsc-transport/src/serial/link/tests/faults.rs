@@ -168,7 +168,9 @@ fn large_streams_arrive(faults: Faults, incidents: &[Incident]) -> Statistics {
     scene.faults = faults;
     let questions = [1, 2].map(|number| question(number, LARGE, 40));
     let asks = [0, 1].map(|end| scene.ask(end, Kind::Mail, questions[end].clone(), Some(SECOND * 30)));
-    incidents.iter().for_each(|incident| befall(&mut scene, *incident, baud));
+    for incident in incidents {
+        befall(&mut scene, *incident, baud);
+    }
     let done = |scene: &Scene| (0..2).all(|end| scene.outcome(end, asks[end]).is_some());
     assert!(scene.run(SECOND * 2000, done));
     for end in 0..2 {
