@@ -10,7 +10,7 @@ use super::hello::{Features, Terms};
 use super::link::LinkConfig;
 
 /// How a line behaves, beside what its address says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineConfig {
     /// As whom the other end's requests are made; without it, they are refused. The line can't tell who it is: this is what
     /// whoever wired it knows.

@@ -175,8 +175,9 @@ impl Shared {
         while let Some(event) = state.link.poll_event() {
             self.hand_on(event, &mut state);
         }
-        let next = state.link.poll_timeout().map_or(Duration::from_hours(1), Time::since_start);
-        self.start + next
+        let next = state.link.poll_timeout().and_then(|at| self.start.checked_add(at.since_start()));
+        // What never comes is looked for now and then.
+        next.unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
     }
 
     fn hand_on(self: &Arc<Self>, event: Event, state: &mut State) {

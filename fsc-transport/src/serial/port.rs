@@ -121,8 +121,12 @@ struct Claim {
 impl Claim {
     fn on(path: &str) -> io::Result<Self> {
         use std::fs::{OpenOptions, TryLockError};
-        use std::os::unix::fs::OpenOptionsExt;
+        use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
+        // Other files have effects of their own when they are opened.
+        if !std::fs::metadata(path)?.file_type().is_char_device() {
+            return Err(io::Error::other("it is no serial port"));
+        }
         // A node must not get a terminal to be controlled by, nor wait for a modem.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path)?;
         match file.try_lock() {

@@ -22,12 +22,16 @@ use super::serving::Service;
 /// Lines that may be open at once.
 const MOST_LINES: usize = 64;
 
+/// Addresses that are remembered, of as many lines or less.
+const MOST_ADDRESSES: usize = 4 * MOST_LINES;
+
 /// A [`Transport`] over serial lines and other streams of bytes. Needs a tokio runtime.
 ///
 /// A line has two ends, which are alike: each may ask, and each answers what the other asks if a node [`serves`](Self::serve)
 /// there. A line is opened when it is first needed, or by [`open`](Self::open), and stays open.
 pub struct SerialTransport {
     config: LineConfig,
+    only_opened: bool,
     service: Service,
     lines: Mutex<Lines>,
 }
@@ -47,7 +51,14 @@ struct Device {
 impl SerialTransport {
     /// A transport without lines yet. Those that are opened as they are needed behave as `config` says.
     pub fn new(config: LineConfig) -> Self {
-        Self { config, service: Service::default(), lines: Mutex::default() }
+        Self { config, only_opened: false, service: Service::default(), lines: Mutex::default() }
+    }
+
+    /// No line is opened because somebody names it: for nodes whose clients should not choose which ports are used.
+    #[must_use]
+    pub fn only_opened(mut self) -> Self {
+        self.only_opened = true;
+        self
     }
 
     /// Lets `handler` answer what comes in over all lines, as long as somebody keeps it.
@@ -115,6 +126,10 @@ impl SerialTransport {
         if let Some(line) = self.lines().by_address.get(to).filter(|line| !line.has_ended()) {
             return Ok(Arc::clone(line));
         }
+        if self.only_opened && to.scheme() == "serial" {
+            let why = "no such line is open here, and this node's operator opens all lines".to_owned();
+            return Err(TransportError::Unreachable { to: to.clone(), why });
+        }
         self.line_at(to, self.config.clone(), true)
     }
 
@@ -130,15 +145,15 @@ impl SerialTransport {
         lines.by_device.retain(|_, device| !device.line.has_ended());
         if let Some(device) = lines.by_device.get(&key) {
             let line = Arc::clone(&device.line);
-            if device.options != options {
-                let why = format!(
-                    "{} is open as {} already: use one address, or the same options",
-                    place.device,
-                    line.address()
-                );
+            let differ = device.options != options;
+            if differ || (!fleeting && *line.config() != config) {
+                let what = if differ { "options" } else { "configuration" };
+                let why = format!("it is open as {} already: use one address, or the same {what}", line.address());
                 return Err(unreachable(why));
             }
-            lines.by_address.insert(to.clone(), Arc::clone(&line));
+            if lines.by_address.len() < MOST_ADDRESSES {
+                lines.by_address.insert(to.clone(), Arc::clone(&line));
+            }
             return Ok(line);
         }
         if lines.by_device.len() >= MOST_LINES {

@@ -109,8 +109,10 @@ async fn a_port_that_is_not_there_is_said_at_once() {
 #[tokio::test]
 async fn what_is_no_port_is_said_at_once() {
     let transport = SerialTransport::new(LineConfig::default());
-    let at: Address = "serial:/dev/null".parse().unwrap();
-    why(timeout(Duration::from_secs(2), transport.request(&at, Request::List)).await.unwrap());
+    for path in ["/dev/null", "/etc/passwd", "/"] {
+        let at: Address = format!("serial:{path}?mtu=64").parse().unwrap();
+        why(timeout(Duration::from_secs(2), transport.request(&at, Request::List)).await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -121,22 +123,21 @@ async fn two_addresses_of_one_port_share_it_or_are_told() {
     let transport = SerialTransport::new(config());
     transport.open(&serial("/dev/null".as_ref(), "?baud=9600"), config()).unwrap();
     let said = why(transport.request(&serial(&alias, "?baud=115200"), Request::List).await);
-    assert!(
-        said.contains("is open as serial:/dev/null?baud=9600 already: use one address, or the same options"),
-        "{said}"
-    );
+    assert_eq!(said, "it is open as serial:/dev/null?baud=9600 already: use one address, or the same options");
     transport.open(&serial(&alias, "?baud=9600"), config()).unwrap();
+    let other = LineConfig { principal: None, ..config() };
+    let error = transport.open(&serial(&alias, "?baud=9600"), other).unwrap_err().to_string();
+    assert!(error.ends_with("use one address, or the same configuration"), "{error}");
     std::fs::remove_file(&alias).unwrap();
 }
 
 #[tokio::test]
 async fn a_port_that_another_program_uses_is_left_alone() {
-    let port = path("port");
-    let other = std::fs::File::create(&port).unwrap();
+    let other = std::fs::File::open("/dev/zero").unwrap();
     other.lock().unwrap();
-    let said = why(SerialTransport::new(config()).request(&serial(&port, ""), Request::List).await);
+    let at: Address = "serial:/dev/zero".parse().unwrap();
+    let said = why(SerialTransport::new(config()).request(&at, Request::List).await);
     assert_eq!(said, "the port is in use: which other program uses it?");
-    std::fs::remove_file(&port).unwrap();
 }
 
 #[tokio::test]
@@ -230,6 +231,16 @@ async fn a_serial_server_is_reached_by_tcp() {
     assert_eq!(answer.unwrap(), Answer::Object(Value::Int(1)));
     let statistics = first.statistics(&at).unwrap();
     assert!(statistics.frames_in > 0 && statistics.garbage == 0, "{statistics:?}");
+}
+
+#[tokio::test]
+async fn clients_choose_no_ports_where_the_operator_does() {
+    let transport = SerialTransport::default().only_opened();
+    let said = why(transport.request(&"serial:/dev/null".parse().unwrap(), Request::List).await);
+    assert!(said.contains("operator opens all lines"), "{said}");
+    let (one, _other) = duplex(64);
+    let at = transport.attach("named", one, None, config()).unwrap();
+    assert!(timeout(Duration::from_millis(50), transport.request(&at, Request::List)).await.is_err());
 }
 
 #[tokio::test]

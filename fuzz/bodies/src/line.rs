@@ -256,7 +256,9 @@ impl Scene {
     fn carry(&mut self, end: usize, becomes: impl FnOnce(Vec<u8>) -> Vec<Vec<u8>>) {
         let now = self.now;
         if let Some(frame) = self.way[end].pop_front() {
-            becomes(frame).iter().for_each(|frame| self.ends[1 - end].link.handle_bytes(now, frame));
+            for frame in becomes(frame) {
+                self.ends[1 - end].link.handle_bytes(now, &frame);
+            }
         }
     }
 

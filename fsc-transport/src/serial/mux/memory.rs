@@ -45,3 +45,44 @@ impl Memory {
         self.waiting.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(memory: &mut Memory) -> Vec<Side> {
+        std::iter::from_fn(|| memory.next()).collect()
+    }
+
+    #[test]
+    fn no_more_than_all_is_given_and_in_order() {
+        let mut memory = Memory::new(100);
+        let [a, b, c, d] = [0, 1, 2, 3].map(Side::Question);
+        [(a, 60), (b, 50), (c, 10), (d, 90)].into_iter().for_each(|(side, bytes)| memory.want(side, bytes));
+        assert_eq!(granted(&mut memory), [a]);
+        memory.free(a);
+        assert_eq!(granted(&mut memory), [b, c]);
+        memory.free(c);
+        assert_eq!(granted(&mut memory), []);
+        memory.free(b);
+        assert_eq!(granted(&mut memory), [d]);
+    }
+
+    #[test]
+    fn who_leaves_the_queue_holds_up_nobody() {
+        let mut memory = Memory::new(100);
+        let [a, b, c] = [0, 1, 2].map(Side::Reply);
+        [(a, 60), (b, 50), (c, 10)].into_iter().for_each(|(side, bytes)| memory.want(side, bytes));
+        assert_eq!(granted(&mut memory), [a]);
+        memory.free(b);
+        assert_eq!(granted(&mut memory), [c]);
+    }
+
+    #[test]
+    fn one_alone_gets_what_it_wants() {
+        let mut memory = Memory::new(100);
+        let side = Side::Question(0);
+        memory.want(side, 1000);
+        assert_eq!(granted(&mut memory), [side]);
+    }
+}
