@@ -2,7 +2,7 @@
 //!
 //! * [`local`]: a hub of nodes in one process; carries bytes all the same.
 //! * [`http`]: the server that speaks the client contract (`api/openapi.yaml`), and the client to it.
-//! * [`serial`]: UARTs, and whatever else carries bytes both ways; either end may ask.
+//! * `serial`, a feature: UARTs, and whatever else carries bytes both ways; either end may ask.
 //! * [`carriers`]: one transport out of several, chosen by the address's scheme.
 //! * [`runtime`]: the node's surroundings on tokio.
 

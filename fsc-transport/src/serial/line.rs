@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::codec;
 use super::config::LineConfig;
 use super::fault::Fault;
 use super::link::{Event, Link, LinkConfig, Statistics, StreamId};
@@ -191,6 +192,12 @@ impl Shared {
             Event::Disconnected { fault } => {
                 tracing::debug!(line = %self.address, %fault, "disconnected");
                 self.seen.send_modify(|seen| seen.lost = Some(fault));
+            }
+            Event::Announced { stream, kind, .. } => {
+                if let Err(failure) = self.service.admits(kind, &self.config) {
+                    // A failure is short; an end that does not take even that gets nothing.
+                    let _ = state.link.reply(stream, Kind::Failure, codec::failure_to_bytes(&failure));
+                }
             }
             Event::Asked { stream, kind, message } => {
                 let serving = self.service.serve(Arc::clone(self), stream, kind, message);

@@ -60,6 +60,15 @@ pub enum Event {
         /// Why.
         fault: Fault,
     },
+    /// The other end begins a long question. It may be answered before it has come; then the rest does not come.
+    Announced {
+        /// What to call the question in [`Link::reply`].
+        stream: StreamId,
+        /// What it is.
+        kind: Kind,
+        /// Its length.
+        length: usize,
+    },
     /// The other end asks.
     Asked {
         /// What to call the question in [`Link::reply`].
@@ -501,6 +510,7 @@ impl Link {
 
 fn event(said: Said, connection: u64) -> Event {
     match said {
+        Said::Announced { id, kind, length } => Event::Announced { stream: StreamId { connection, id }, kind, length },
         Said::Asked { id, kind, message } => Event::Asked { stream: StreamId { connection, id }, kind, message },
         Said::Withdrawn { id } => Event::Withdrawn { stream: StreamId { connection, id } },
         Said::Answered { ask, kind, message } => Event::Answered { ask, kind, message },

@@ -28,6 +28,7 @@ pub struct AskId(u64);
 /// What the other end does, as far as messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
+    Announced { id: u32, kind: Kind, length: usize },
     Asked { id: u32, kind: Kind, message: Bytes },
     Withdrawn { id: u32 },
     Answered { ask: AskId, kind: Kind, message: Bytes },
@@ -419,6 +420,7 @@ impl Mux {
         let wants = incoming.wants();
         self.served.insert(id, Served { question: Some(incoming), reply: None });
         if wants > 0 {
+            self.said.push_back(Said::Announced { id, kind, length: wants });
             self.memory.want(Side::Question(id), wants);
             self.grant();
         }

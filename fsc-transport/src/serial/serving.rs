@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
-use fsc_core::bus::Failure;
+use fsc_core::bus::{Failure, Principal};
 use fsc_core::transport::{Handler, Origin};
 use tokio::task::AbortHandle;
 
 use super::codec;
+use super::config::LineConfig;
 use super::line::Shared;
 use super::link::StreamId;
 use super::mux::Kind;
@@ -44,12 +45,18 @@ impl Service {
         handler.ok_or_else(|| Failure::new(503, "no node serves this end of the line"))
     }
 
-    /// Who is at the other end, the line can't tell: its configuration does.
+    /// Whether questions of this kind are taken from the other end of the line at all.
+    pub(super) fn admits(&self, kind: Kind, config: &LineConfig) -> Result<(), Failure> {
+        let handler = self.handler()?;
+        match kind {
+            Kind::Request => principal(config).map(|_| ()),
+            _ => handler.admits(Origin::Remote),
+        }
+    }
+
     async fn request(&self, line: &Shared, message: Bytes) -> Result<(Kind, Bytes), Failure> {
         let handler = self.handler()?;
-        let principal = line.config.principal.as_ref().ok_or_else(|| {
-            Failure::new(403, "this end of the line takes mail only: its configuration names no principal for requests")
-        })?;
+        let principal = principal(&line.config)?;
         let request = codec::request(message, line.config.values).await?;
         let response = handler.request(principal, request).await?;
         Ok((Kind::Answer, codec::response_to_bytes(response)?))
@@ -61,6 +68,13 @@ impl Service {
         let life = handler.mail(Origin::Remote, batch)?;
         Ok((Kind::Life, Bytes::copy_from_slice(&life.0)))
     }
+}
+
+/// Who is at the other end, the line can't tell: its configuration does.
+fn principal(config: &LineConfig) -> Result<&Principal, Failure> {
+    config.principal.as_ref().ok_or_else(|| {
+        Failure::new(403, "this end of the line takes mail only: its configuration names no principal for requests")
+    })
 }
 
 impl fmt::Debug for Service {

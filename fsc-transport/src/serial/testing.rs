@@ -71,6 +71,8 @@ pub(super) struct End {
     pub(super) connected: usize,
     pub(super) lost: Vec<Fault>,
     pub(super) silent: bool,
+    /// It refuses what is announced.
+    pub(super) refuses: bool,
 }
 
 /// Two ends and the line between them.
@@ -203,13 +205,18 @@ impl End {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let link = Link::new(config, Box::new(move || rng.random()));
         let (asked, outcomes, withdrawn, lost) = Default::default();
-        Self { link, asked, outcomes, withdrawn, connected: 0, lost, silent: false }
+        Self { link, asked, outcomes, withdrawn, connected: 0, lost, silent: false, refuses: false }
     }
 
     /// Takes note of what has happened, and answers.
     fn live(&mut self) {
         while let Some(event) = self.link.poll_event() {
             match event {
+                Event::Announced { stream, .. } => {
+                    if self.refuses {
+                        self.link.reply(stream, Kind::Failure, Bytes::from_static(b"no")).unwrap();
+                    }
+                }
                 Event::Asked { stream, kind, message } => {
                     if !self.silent {
                         let reply = if kind == Kind::Request { Kind::Answer } else { Kind::Life };

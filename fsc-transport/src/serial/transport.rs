@@ -29,6 +29,23 @@ const MOST_ADDRESSES: usize = 4 * MOST_LINES;
 ///
 /// A line has two ends, which are alike: each may ask, and each answers what the other asks if a node [`serves`](Self::serve)
 /// there. A line is opened when it is first needed, or by [`open`](Self::open), and stays open.
+///
+/// ```no_run
+/// # async fn example(node: std::sync::Arc<fsc_core::node::Node>) -> Result<(), Box<dyn std::error::Error>> {
+/// use fsc_core::bus::{Principal, Request};
+/// use fsc_core::transport::Transport;
+/// use fsc_transport::serial::{LineConfig, SerialTransport};
+///
+/// let lines = SerialTransport::default();
+/// // What comes in over any line is for our node; over this one, requests are made as `bench`.
+/// lines.serve(&node);
+/// let line = "serial:/dev/ttyUSB0?baud=115200".parse()?;
+/// lines.open(&line, LineConfig { principal: Some(Principal::new("bench")), ..LineConfig::default() })?;
+/// // And the node at the other end may be asked.
+/// println!("{:?}", lines.request(&line, Request::List).await?);
+/// # Ok(())
+/// # }
+/// ```
 pub struct SerialTransport {
     config: LineConfig,
     only_opened: bool,

@@ -132,6 +132,21 @@ fn what_is_withdrawn_is_not_worked_on() {
 }
 
 #[test]
+fn a_long_question_may_be_refused_before_it_has_come() {
+    let mut scene = connected(config(BAUD));
+    scene.ends[1].refuses = true;
+    let before = scene.carried();
+    let bulk = scene.ask(0, Kind::Mail, question(1, 1_000_000, 4), None);
+    assert!(scene.run(SECOND, |scene| scene.outcome(0, bulk).is_some()));
+    assert_eq!(scene.outcome(0, bulk), Some(&Ok((Kind::Failure, "no".into()))));
+    scene.pass(SECOND * 4);
+    assert!(scene.carried() - before < 10_000, "{}", scene.carried() - before);
+    assert!(scene.ends[1].asked.is_empty());
+    let small = scene.ask(0, Kind::Mail, question(2, 100, 4), None);
+    assert!(scene.run(SECOND, |scene| scene.outcome(0, small).is_some_and(Result::is_ok)));
+}
+
+#[test]
 fn a_question_without_an_answer_fails_in_its_deadline() {
     let mut scene = connected(config(BAUD));
     scene.ends[1].silent = true;
