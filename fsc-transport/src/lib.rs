@@ -3,6 +3,7 @@
 //! * [`local`]: a hub of nodes in one process; carries bytes all the same.
 //! * [`http`]: the server that speaks the client contract (`api/openapi.yaml`), and the client to it.
 //! * [`seal`]: mail that nobody but its receiver can open, over any of them; and forwarding it.
+//! * `serial`, a feature: UARTs, and whatever else carries bytes both ways; either end may ask.
 //! * [`carriers`]: one transport out of several, chosen by the address's scheme.
 //! * [`runtime`]: the node's surroundings on tokio.
 
@@ -13,6 +14,8 @@ pub mod local;
 pub mod runtime;
 #[cfg(feature = "seal")]
 pub mod seal;
+#[cfg(feature = "serial")]
+pub mod serial;
 
 pub use carriers::Carriers;
 pub use local::Hub;

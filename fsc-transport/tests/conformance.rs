@@ -1,47 +1,18 @@
-//! Our transports under the suite that every transport must pass.
+//! Our transports under the suite that every transport must pass; serial lines are in `serial/conformance.rs`.
 #![allow(clippy::unwrap_used)] // tests may panic, and so may what they are made of
 
-use std::collections::HashMap;
-use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use fsc_core::bus::{Failure, Principal, Request, Response};
 use fsc_core::clock::Runtime;
 use fsc_core::conformance::Stage;
-use fsc_core::identity::NodeKey;
-use fsc_core::transport::{Address, Handler, Life, Origin, Transport};
-use fsc_core::value::Value;
-use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
-use fsc_transport::seal::{ForwardLimits, Peer, Peers, Seal};
+use fsc_core::transport::{Address, Handler, Transport};
 use fsc_transport::{Hub, TokioRuntime};
-use tokio::task::JoinHandle;
 
 mod local {
     fsc_core::transport_conformance!(
         #[tokio::test]
         super::InProcess::new()
-    );
-}
-
-mod http1 {
-    fsc_core::transport_conformance!(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        super::OverHttp::new(false)
-    );
-}
-
-mod http2 {
-    fsc_core::transport_conformance!(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        super::OverHttp::new(true)
-    );
-}
-
-mod sealed {
-    fsc_core::transport_conformance!(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        super::Sealed::new().await
     );
 }
 
@@ -81,105 +52,146 @@ impl Stage for InProcess {
     }
 }
 
-struct OverHttp {
-    transport: HttpTransport,
-    runtime: TokioRuntime,
-    servers: Mutex<HashMap<Address, JoinHandle<()>>>,
-}
+#[cfg(feature = "http")]
+mod http {
+    use std::collections::HashMap;
+    use std::future::pending;
 
-impl OverHttp {
-    fn new(http2: bool) -> Self {
-        let config = ClientConfig { http2, ..ClientConfig::default() };
-        Self { transport: HttpTransport::new(config), runtime: TokioRuntime::new(), servers: Mutex::default() }
-    }
-}
+    use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
+    use tokio::task::JoinHandle;
 
-#[async_trait]
-impl Stage for OverHttp {
-    fn transport(&self) -> &dyn Transport {
-        &self.transport
+    use super::*;
+
+    mod http1 {
+        fsc_core::transport_conformance!(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            super::OverHttp::new(false)
+        );
     }
 
-    fn runtime(&self) -> &dyn Runtime {
-        &self.runtime
+    mod http2 {
+        fsc_core::transport_conformance!(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            super::OverHttp::new(true)
+        );
     }
 
-    async fn start(&self, at: Option<&Address>, handler: Arc<dyn Handler>) -> Address {
-        let mut config = ServerConfig::default();
-        if let Some(at) = at {
-            config.listen = at.as_str().trim_start_matches("http://").parse().unwrap();
+    struct OverHttp {
+        transport: HttpTransport,
+        runtime: TokioRuntime,
+        servers: Mutex<HashMap<Address, JoinHandle<()>>>,
+    }
+
+    impl OverHttp {
+        fn new(http2: bool) -> Self {
+            let config = ClientConfig { http2, ..ClientConfig::default() };
+            Self { transport: HttpTransport::new(config), runtime: TokioRuntime::new(), servers: Mutex::default() }
         }
-        let server = Server::bind(config, handler).await.unwrap();
-        let address = server.address();
-        self.servers.lock().unwrap().insert(address.clone(), tokio::spawn(server.run(pending())));
-        address
     }
 
-    async fn stop(&self, address: &Address) {
-        let server = self.servers.lock().unwrap().remove(address).expect("it runs");
-        server.abort();
-        assert!(server.await.is_err_and(|error| error.is_cancelled()));
-    }
-}
+    #[async_trait]
+    impl Stage for OverHttp {
+        fn transport(&self) -> &dyn Transport {
+            &self.transport
+        }
 
-/// Sealed mail over HTTP, from a node that listens, too: handshakes are answered there.
-struct Sealed {
-    under: OverHttp,
-    asking: (NodeKey, Address, Seal),
-}
+        fn runtime(&self) -> &dyn Runtime {
+            &self.runtime
+        }
 
-impl Sealed {
-    async fn new() -> Self {
-        let under = OverHttp::new(false);
-        let key = NodeKey::generate();
-        let peers = Arc::new(Peers::new([], false));
-        let seal = seal(&key, Arc::clone(&peers));
-        let address = under.start(None, seal.open(Arc::new(Nobody))).await;
-        Self { under, asking: (key, address, seal) }
-    }
-}
+        async fn start(&self, at: Option<&Address>, handler: Arc<dyn Handler>) -> Address {
+            let mut config = ServerConfig::default();
+            if let Some(at) = at {
+                config.listen = at.as_str().trim_start_matches("http://").parse().unwrap();
+            }
+            let server = Server::bind(config, handler).await.unwrap();
+            let address = server.address();
+            self.servers.lock().unwrap().insert(address.clone(), tokio::spawn(server.run(pending())));
+            address
+        }
 
-fn seal(key: &NodeKey, peers: Arc<Peers>) -> Seal {
-    Seal::new(key.clone(), peers, HttpTransport::default(), TokioRuntime::new(), ForwardLimits::default())
-}
-
-#[async_trait]
-impl Stage for Sealed {
-    fn transport(&self) -> &dyn Transport {
-        &self.asking.2
+        async fn stop(&self, address: &Address) {
+            let server = self.servers.lock().unwrap().remove(address).expect("it runs");
+            server.abort();
+            assert!(server.await.is_err_and(|error| error.is_cancelled()));
+        }
     }
 
-    fn runtime(&self) -> &dyn Runtime {
-        &self.under.runtime
-    }
+    #[cfg(feature = "seal")]
+    mod sealed {
+        use fsc_core::bus::{Failure, Principal, Request, Response};
+        use fsc_core::identity::NodeKey;
+        use fsc_core::transport::{Life, Origin};
+        use fsc_core::value::Value;
+        use fsc_transport::seal::{ForwardLimits, Peer, Peers, Seal};
 
-    async fn start(&self, at: Option<&Address>, handler: Arc<dyn Handler>) -> Address {
-        let (asking, back, _) = &self.asking;
-        let key = NodeKey::from_bytes(&[7; 32]);
-        let seal = seal(&key, Arc::new(Peers::new([Peer::at(asking.id(), back.clone())], true)));
-        let place = self.under.start(at.and_then(Address::place).as_ref(), seal.open(handler)).await;
-        format!("{place}#{}", key.id()).parse().unwrap()
-    }
+        use super::*;
 
-    async fn stop(&self, address: &Address) {
-        self.under.stop(&address.place().unwrap()).await;
-    }
-}
+        fsc_core::transport_conformance!(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            Sealed::new().await
+        );
 
-/// A node that nobody asks for anything.
-struct Nobody;
+        /// Sealed mail over HTTP, from a node that listens, too: handshakes are answered there.
+        struct Sealed {
+            under: OverHttp,
+            asking: (NodeKey, Address, Seal),
+        }
 
-#[async_trait]
-impl Handler for Nobody {
-    async fn request(&self, _: &Principal, _: Request) -> Result<Response, Failure> {
-        Ok(Response::None)
-    }
+        impl Sealed {
+            async fn new() -> Self {
+                let under = OverHttp::new(false);
+                let key = NodeKey::generate();
+                let peers = Arc::new(Peers::new([], false));
+                let seal = seal(&key, Arc::clone(&peers));
+                let address = under.start(None, seal.open(Arc::new(Nobody))).await;
+                Self { under, asking: (key, address, seal) }
+            }
+        }
 
-    fn mail(&self, _: Origin, _: bytes::Bytes) -> Result<Life, Failure> {
-        Ok(Life([9; 16]))
-    }
+        fn seal(key: &NodeKey, peers: Arc<Peers>) -> Seal {
+            Seal::new(key.clone(), peers, HttpTransport::default(), TokioRuntime::new(), ForwardLimits::default())
+        }
 
-    fn list(&self) -> Arc<Vec<Value>> {
-        Arc::default()
+        #[async_trait]
+        impl Stage for Sealed {
+            fn transport(&self) -> &dyn Transport {
+                &self.asking.2
+            }
+
+            fn runtime(&self) -> &dyn Runtime {
+                &self.under.runtime
+            }
+
+            async fn start(&self, at: Option<&Address>, handler: Arc<dyn Handler>) -> Address {
+                let (asking, back, _) = &self.asking;
+                let key = NodeKey::from_bytes(&[7; 32]);
+                let seal = seal(&key, Arc::new(Peers::new([Peer::at(asking.id(), back.clone())], true)));
+                let place = self.under.start(at.and_then(Address::place).as_ref(), seal.open(handler)).await;
+                format!("{place}#{}", key.id()).parse().unwrap()
+            }
+
+            async fn stop(&self, address: &Address) {
+                self.under.stop(&address.place().unwrap()).await;
+            }
+        }
+
+        /// A node that nobody asks for anything.
+        struct Nobody;
+
+        #[async_trait]
+        impl Handler for Nobody {
+            async fn request(&self, _: &Principal, _: Request) -> Result<Response, Failure> {
+                Ok(Response::None)
+            }
+
+            fn mail(&self, _: Origin, _: bytes::Bytes) -> Result<Life, Failure> {
+                Ok(Life([9; 16]))
+            }
+
+            fn list(&self) -> Arc<Vec<Value>> {
+                Arc::default()
+            }
+        }
     }
 }

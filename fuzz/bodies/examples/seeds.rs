@@ -40,6 +40,12 @@ fn main() -> io::Result<()> {
     for (name, ops) in BUSES {
         write("bus", name, ops)?;
     }
+    for (name, ops) in FRAMES {
+        write("frame", name, ops)?;
+    }
+    for (name, ops) in LINES {
+        write("arq", name, ops)?;
+    }
     for (name, deviations) in FUNCTIONS {
         write("functions", name, deviations)?;
     }
@@ -134,6 +140,29 @@ const BUSES: &[(&str, &[u8])] = &[
     ("chain", &[0, 1, 0, 9, 0, 7, 0, 0, 8, 0, 0, 10, 0, 0, 3, 0]),
     ("quota", &[0, 1, 3, 0, 0, 1, 3, 0, 0, 1, 3, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ("lease", &[0, 0, 0, 11, 1, 80, 0, 3, 0, 0, 11, 1, 80, 0, 11, 1, 140, 0, 3, 0]),
+];
+
+/// Pieces as `piece` in `line.rs` has them: twice the length, and one if it is a frame.
+const FRAMES: &[(&str, &[u8])] = &[
+    ("one", b"\x05ab"),
+    ("two_with_noise", b"\x05ab\x06\x07\x00\xff\x03c\x02\x00"),
+    ("zeros", b"\x09\x00\x00\x00\x00\x07\x00a\x00"),
+    ("a_frame_in_noise", b"\x10\x00\x06\x11\x3d\x17\x48\xb0\x00\x05ab"),
+];
+
+/// Operations as `act` in `line.rs` reads them.
+const LINES: &[(&str, &[u8])] = &[
+    ("silence", &[7, 0, 2, 0, 2]),
+    ("meeting", &[7, 0, 3, 1, 3, 0, 3, 1, 3, 0, 3, 1, 3, 0, 0, 0, 4, 0, 0, 3, 1, 3, 1, 11, 0, 3]),
+    ("peace", &[0, 0, 0, 0, 100, 0, 0, 3, 1, 3, 1, 11, 1, 3]),
+    ("bulk", &[0, 0, 0, 4, 0, 0, 0, 3, 1, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 1, 3, 1, 11, 1, 3]),
+    ("lost", &[0, 0, 0, 4, 0, 0, 0, 6, 0, 3, 0, 3, 1, 3, 0, 1, 200]),
+    ("twice", &[0, 0, 0, 4, 0, 0, 0, 7, 0, 7, 1, 11, 1, 7]),
+    ("flipped", &[0, 0, 0, 4, 0, 0, 0, 8, 9, 0, 0, 0, 0, 0, 0, 0, 3, 0, 3]),
+    ("cut", &[0, 0, 0, 4, 0, 0, 0, 9, 20, 0, 3, 1, 3, 0, 2, 1]),
+    ("restarted", &[0, 0, 0, 4, 0, 0, 0, 3, 1, 13, 0, 1, 3, 0, 3, 1, 3, 0, 3]),
+    ("unplugged", &[0, 0, 0, 0, 13, 1, 0, 2, 3, 0, 13, 2, 0, 3]),
+    ("withdrawn", &[0, 0, 0, 4, 0, 0, 0, 3, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 11]),
 ];
 
 /// An example, the hostile party's place, whether the nodes have met; what it announces, what becomes of its messages, and what it

@@ -9,6 +9,7 @@ mod envelope;
 mod federation;
 mod functions;
 mod hello;
+mod line;
 mod network;
 mod ot;
 mod request;
@@ -23,6 +24,7 @@ pub use bus::bus;
 pub use envelope::envelope;
 pub use functions::functions;
 pub use hello::hello;
+pub use line::{arq, frame};
 pub use ot::ot;
 pub use request::request;
 pub use runs::runs;
@@ -55,4 +57,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "key", body: key },
     Target { name: "union", body: union },
     Target { name: "functions", body: functions },
+    Target { name: "frame", body: frame },
+    Target { name: "arq", body: arq },
 ];
