@@ -110,6 +110,10 @@ impl Handler for Shelf {
         if self.closed.load(Ordering::SeqCst) { Err(Failure::new(403, "no mail from there")) } else { Ok(()) }
     }
 
+    async fn collect(&self, _: Origin, asking: Bytes) -> Result<Bytes, Failure> {
+        Ok(asking)
+    }
+
     fn mail(&self, origin: Origin, batch: Bytes) -> Result<Life, Failure> {
         if batch.starts_with(b"bad") {
             return Err(Failure::new(400, "not mail"));
