@@ -16,6 +16,10 @@
 //! id = "lx7n2o3l2r7w7iuo4foznhk3wdvfg52njcf5v6o7drxacjft54rl3vud"
 //! via = "co7e72xk6icmp7jtld6jyadsdca5c5bhqeuce7wgotzx677jpnw2svlg"    # its mail is forwarded by that node
 //!
+//! [[lines]]                   # serial lines that are kept open; those of addresses under [[nodes]] are, too
+//! address = "serial:/dev/ttyUSB0?baud=115200"
+//! client = "bench"            # whoever is at the other end may use the node by that name; absent: nobody may
+//!
 //! [[clients]]                 # without any, everybody who reaches the node on loopback may use it
 //! name = "alice"
 //! token = "a long random text"
@@ -52,25 +56,29 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use fsc_core::bus::Principal;
 use fsc_core::bus::grant::Quotas;
 use fsc_core::bus::policy::Rules;
 use fsc_core::identity::{NodeId, NodeKey, NotAnId};
 use fsc_core::runs;
 use fsc_core::transport::NotAnAddress;
-use fsc_transport::http::{Access, HeaderValue, Origins, ServerConfig, Tokens};
 use fsc_transport::seal::{self, Peer, Way};
 use serde::Deserialize;
 
 use crate::key::{self, KeyError};
 
-/// A node's configuration, as its file says.
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "serial")]
+mod serial;
+
+/// A node's configuration, as its file says, whatever this program was built with.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     listen: Option<SocketAddr>,
     identity: Identity,
     nodes: Vec<Other>,
+    lines: Vec<Line>,
     clients: Vec<Client>,
     cors: Cors,
     pub(crate) policy: Rules,
@@ -95,6 +103,14 @@ struct Other {
     forward: bool,
     #[serde(default)]
     collect: bool,
+}
+
+/// A serial line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    address: String,
+    client: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +164,12 @@ pub(crate) enum ConfigError {
     Parse { path: PathBuf, what: String },
     #[error("no address to listen on: give --listen ADDR, or `listen = \"ADDR\"` in the configuration")]
     NoAddress,
+    #[error("can't listen on {0}: this program was built without HTTP")]
+    #[cfg(not(feature = "http"))]
+    NoHttp(SocketAddr),
+    #[error("{0:?} is no serial line: expected something like serial:/dev/ttyUSB0?baud=115200")]
+    #[cfg(feature = "serial")]
+    Line(String),
     #[error(
         "{0} can be reached from other machines, and everybody could use the node: \
          name its clients under [[clients]] in the configuration, or listen on 127.0.0.1"
@@ -210,24 +232,20 @@ impl Config {
         self.nodes.iter().filter(|node| node.collect).filter_map(|node| node.id.parse().ok()).collect()
     }
 
-    /// The server's side, listening on `listen` if that is given.
-    pub(crate) fn server(&self, listen: Option<SocketAddr>) -> Result<ServerConfig, ConfigError> {
-        let listen = listen.or(self.listen).ok_or(ConfigError::NoAddress)?;
-        if self.clients.is_empty() && !listen.ip().is_loopback() {
-            return Err(ConfigError::OpenToAll(listen));
+    /// Says that this program has no HTTP, if it is told to listen.
+    #[cfg(not(feature = "http"))]
+    pub(crate) fn refuse_to_listen(&self, listen: Option<SocketAddr>) -> Result<(), ConfigError> {
+        match listen.or(self.listen) {
+            Some(address) => Err(ConfigError::NoHttp(address)),
+            None if !self.has_other_ways() => Err(ConfigError::NoAddress),
+            None => Ok(()),
         }
-        let mut config = ServerConfig { listen, ..ServerConfig::default() };
-        if !self.clients.is_empty() {
-            config.access = Access::Tokens(self.tokens()?);
-        }
-        if let Some(origins) = &self.cors.origins {
-            let origin = |text: &String| HeaderValue::from_str(text).map_err(|_| ConfigError::Origin(text.clone()));
-            config.origins = Origins::Only(origins.iter().map(origin).collect::<Result<_, _>>()?);
-        }
-        set(&mut config.limits.body, self.limits.body_bytes);
-        set(&mut config.limits.bodies, self.limits.bodies_bytes);
-        set(&mut config.limits.connections, self.limits.connections);
-        Ok(config)
+    }
+
+    /// Whether there is anything but HTTP by which the node can be reached.
+    fn has_other_ways(&self) -> bool {
+        let by_line = |node: &Other| node.address.as_ref().is_some_and(|address| address.starts_with("serial:"));
+        !self.lines.is_empty() || self.nodes.iter().any(|node| node.collect || by_line(node))
     }
 
     /// What each client may occupy.
@@ -251,15 +269,6 @@ impl Config {
     pub(crate) fn threads(&self) -> usize {
         let half = || available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         self.limits.threads.map_or_else(half, NonZero::get)
-    }
-
-    fn tokens(&self) -> Result<Tokens, ConfigError> {
-        self.clients.iter().try_fold(Tokens::new(), |tokens, client| {
-            if client.token.len() < 16 {
-                return Err(ConfigError::ShortToken(client.name.clone()));
-            }
-            Ok(tokens.with(&client.token, Principal::new(&client.name)))
-        })
     }
 }
 
@@ -290,7 +299,7 @@ fn set<T>(field: &mut T, value: Option<T>) {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Config {
+    pub(super) fn parse(text: &str) -> Config {
         toml::from_str(text).unwrap()
     }
 
@@ -304,25 +313,13 @@ mod tests {
             .map(|line| line.trim_start_matches("//!").to_owned() + "\n")
             .collect();
         let config = parse(&example);
-        assert_eq!(config.server(None).unwrap().listen.port(), 8001);
+        #[cfg(feature = "http")]
+        assert_eq!(config.server(None).unwrap().unwrap().listen.port(), 8001);
+        #[cfg(feature = "serial")]
+        assert_eq!(config.lines().unwrap().len(), 1);
         let peers = config.peers().unwrap().all();
         assert_eq!(peers.iter().filter(|peer| matches!(peer.way, Way::By(_))).count(), 1);
         assert_eq!((config.policy.minimum_parties, config.policy.dealer), (Some(3), false));
-    }
-
-    #[test]
-    fn a_node_that_anybody_could_use_does_not_start() {
-        let everywhere = Some("0.0.0.0:80".parse().unwrap());
-        assert!(matches!(parse("").server(everywhere), Err(ConfigError::OpenToAll(_))));
-        let named = parse("[[clients]]\nname = \"a\"\ntoken = \"0123456789abcdef\"");
-        assert!(named.server(everywhere).is_ok());
-    }
-
-    #[test]
-    fn short_tokens_are_refused() {
-        let config = parse("[[clients]]\nname = \"a\"\ntoken = \"secret\"");
-        let error = config.server(Some("127.0.0.1:0".parse().unwrap())).unwrap_err();
-        assert!(!error.to_string().contains("secret"));
     }
 
     #[test]

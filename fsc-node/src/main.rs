@@ -11,7 +11,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+// A configuration is read whole, whatever this program was built with.
+#[cfg_attr(not(all(feature = "http", feature = "serial")), allow(dead_code))]
 mod config;
+#[cfg(feature = "http")]
 mod demo;
 mod key;
 mod memory;
@@ -36,6 +39,7 @@ enum Command {
     Keygen(key::Options),
     /// Print the id that belongs to a key
     Id(key::Options),
+    #[cfg(feature = "http")]
     /// Show three hospitals compute a joint statistic without showing one another their data
     Demo(demo::Options),
 }
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Keygen(options) => key::generate(&options),
         Command::Id(options) => key::identify(&options),
+        #[cfg(feature = "http")]
         Command::Demo(options) => demo::run(&options, &mut std::io::stdout().lock()),
     };
     match outcome {

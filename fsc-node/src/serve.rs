@@ -11,10 +11,13 @@ use clap::Args;
 use fsc_core::clock::Runtime;
 use fsc_core::identity::NodeId;
 use fsc_core::node::Node;
-use fsc_core::transport::{Address, Handler, Transport};
-use fsc_transport::TokioRuntime;
-use fsc_transport::http::{ClientConfig, HttpTransport, Server};
+use fsc_core::transport::{Handler, Transport};
+#[cfg(feature = "http")]
+use fsc_transport::http::{HttpTransport, Server};
 use fsc_transport::seal::{ForwardLimits, Seal};
+#[cfg(feature = "serial")]
+use fsc_transport::serial::{LineConfig, SerialTransport};
+use fsc_transport::{Carriers, TokioRuntime};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
@@ -55,47 +58,133 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
 async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
     let runtime = TokioRuntime::new();
-    let carrier = HttpTransport::new(ClientConfig::default());
-    let (seal, transport): (_, Arc<dyn Transport>) = match config.key()? {
+    let wires = Wires::new();
+    let seal = match config.key()? {
         Some(key) => {
-            let peers = Arc::new(config.peers()?);
-            let seal = Seal::new(key, peers, carrier, runtime.clone(), ForwardLimits::default());
-            (Some(seal.clone()), Arc::new(seal))
+            let (peers, carriers) = (Arc::new(config.peers()?), wires.carriers.clone());
+            Some(Seal::new(key, peers, carriers, runtime.clone(), ForwardLimits::default()))
         }
-        None => (None, Arc::new(carrier)),
+        None => None,
+    };
+    let transport: Arc<dyn Transport> = match &seal {
+        Some(seal) => Arc::new(seal.clone()),
+        None => Arc::new(wires.carriers.clone()),
     };
     let node = Node::builder(runtime.clone(), transport)
         .policy(config.policy.clone())
         .quotas(config.quotas())
         .limits(config.runs())
         .build()?;
-    let stop = stop_signal()?;
     let handler: Arc<dyn Handler> = match &seal {
         Some(seal) => seal.open(node.clone()),
         None => node.clone(),
     };
-    let server = Server::bind(config.server(listen)?, handler).await?;
-    announce(&server.address(), seal.as_ref().and_then(Transport::identity))?;
+    let stop = stop_signal()?;
+    let stopped = async {
+        stop.await;
+        // Clients that wait for a result get an error that says so, and peers are told before the node is gone.
+        node.runs().cancel_all();
+    };
+    let serving = wires.open(config, listen, &handler).await?;
+    announce(&serving.addresses, seal.as_ref().and_then(Transport::identity))?;
     for keeper in config.keepers() {
         tokio::spawn(collect(seal.clone(), keeper, Arc::clone(&node)));
     }
     tokio::spawn(sweep(Arc::clone(&node), seal, runtime.clone()));
-    server
-        .run(async {
-            stop.await;
-            // Clients that wait for a result get an error that says so, and peers are told before the node is gone.
-            node.runs().cancel_all();
-        })
-        .await;
+    serving.run(stopped).await;
     node.runs().drained(runtime.now() + FAREWELL).await;
     Ok(())
 }
 
-/// The line on standard output by which scripts know that the node is ready, and one that says which node it is, if it has a key.
+/// What carries the node's mail and requests.
+struct Wires {
+    carriers: Carriers,
+    #[cfg(feature = "serial")]
+    lines: Arc<SerialTransport>,
+}
+
+/// Where the node can be reached.
+struct Serving {
+    addresses: Vec<String>,
+    #[cfg(feature = "http")]
+    server: Option<Server>,
+    /// Serial lines do not keep it.
+    #[cfg(feature = "serial")]
+    _handler: Arc<Arc<dyn Handler>>,
+}
+
+impl Wires {
+    fn new() -> Self {
+        let carriers = Carriers::new();
+        #[cfg(feature = "http")]
+        let carriers = carriers.with("http", HttpTransport::default());
+        #[cfg(feature = "serial")]
+        let lines = Arc::new(SerialTransport::new(LineConfig::default()).only_opened());
+        #[cfg(feature = "serial")]
+        let carriers = carriers.with("serial", Arc::clone(&lines));
+        Self {
+            carriers,
+            #[cfg(feature = "serial")]
+            lines,
+        }
+    }
+
+    /// Opens the lines that the configuration names, and listens where it says.
+    #[cfg_attr(not(feature = "http"), allow(clippy::unused_async))]
+    async fn open(
+        &self,
+        config: &Config,
+        listen: Option<SocketAddr>,
+        handler: &Arc<dyn Handler>,
+    ) -> Result<Serving, Box<dyn std::error::Error>> {
+        let mut addresses = Vec::new();
+        #[cfg(feature = "http")]
+        let server = match config.server(listen)? {
+            Some(server) => Some(Server::bind(server, Arc::clone(handler)).await?),
+            None => None,
+        };
+        #[cfg(feature = "http")]
+        addresses.extend(server.as_ref().map(|server| server.address().to_string()));
+        #[cfg(not(feature = "http"))]
+        config.refuse_to_listen(listen)?;
+        #[cfg(feature = "serial")]
+        let kept = Arc::new(Arc::clone(handler));
+        #[cfg(feature = "serial")]
+        self.lines.serve(&kept);
+        #[cfg(feature = "serial")]
+        for (address, line) in config.lines()? {
+            self.lines.open(&address, line)?;
+            addresses.push(address.to_string());
+        }
+        Ok(Serving {
+            addresses,
+            #[cfg(feature = "http")]
+            server,
+            #[cfg(feature = "serial")]
+            _handler: kept,
+        })
+    }
+}
+
+impl Serving {
+    /// Serves until `stopped` has come to its end.
+    async fn run(self, stopped: impl Future<Output = ()>) {
+        #[cfg(feature = "http")]
+        if let Some(server) = self.server {
+            return server.run(stopped).await;
+        }
+        stopped.await;
+    }
+}
+
+/// The lines on standard output by which scripts know that the node is ready, and where; and one that says which node it is,
+/// if it has a key.
 #[allow(clippy::print_stdout)]
-fn announce(address: &Address, id: Option<NodeId>) -> std::io::Result<()> {
+fn announce(addresses: &[String], id: Option<NodeId>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on {address}")?;
+    for address in addresses {
+        writeln!(out, "listening on {address}")?;
+    }
     if let Some(id) = id {
         writeln!(out, "this is node {id}")?;
     }

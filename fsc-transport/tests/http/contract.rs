@@ -110,7 +110,9 @@ async fn every_operation_answers_as_the_contract_says() {
 fn error_table_lists_what_the_server_says() {
     let contract = contract();
     let table = contract["info"]["description"].as_str().unwrap();
-    for status in [400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 421, 425, 429, 431, 500, 502, 503, 504] {
+    for status in
+        [400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 421, 425, 429, 431, 500, 502, 503, 504]
+    {
         assert!(table.contains(&format!("| {status} |")), "{status}");
     }
 }
