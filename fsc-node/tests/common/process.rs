@@ -41,7 +41,12 @@ impl Process {
         let line = || hear.recv_timeout(Duration::from_secs(30)).expect("a line");
         let address = line().strip_prefix("listening on ").unwrap().parse().unwrap();
         let has_key = config.contains("[identity]");
-        let id = has_key.then(|| line().strip_prefix("this is node ").unwrap().parse().unwrap());
+        let id = || loop {
+            if let Some(id) = line().strip_prefix("this is node ") {
+                return id.parse().unwrap();
+            }
+        };
+        let id = has_key.then(id);
         Self { child, address, id }
     }
 
@@ -88,7 +93,13 @@ pub(crate) fn key() -> (PathBuf, NodeId) {
     (path, String::from_utf8(made.stdout).unwrap().trim().parse().unwrap())
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, below those that systems give to whoever asks for any.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let port = 16_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 16_000;
+        if TcpListener::bind(("127.0.0.1", port as u16)).is_ok() {
+            return port as u16;
+        }
+    }
 }

@@ -478,8 +478,11 @@ impl Office {
         self.runtime.spawn(Box::pin(async move {
             let Some(mark) = parcel::mark_of(&second) else { return };
             let send = || office.carry(to, Batch { pieces: vec![second.clone()] }, mark, 0);
-            if let Err(error) = again(office.runtime.as_ref(), HANDSHAKE / 2, send).await {
-                tracing::warn!("a handshake with node {to} can't be answered: {error}");
+            match again(office.runtime.as_ref(), HANDSHAKE / 2, send).await {
+                // It was answered before: a first message had come twice.
+                Err(TransportError::Refused { failure, .. }) if failure.code == 410 => {}
+                Err(error) => tracing::warn!("a handshake with node {to} can't be answered: {error}"),
+                Ok(_) => {}
             }
         }));
     }
