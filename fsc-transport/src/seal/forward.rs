@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::arrivals::Arrivals;
 use super::counts::Refusal;
-use super::office::{self, DELIVERY, Office, again, refused};
+use super::office::{self, DELIVERY, Office, refused};
 use super::packet::{malformed, take};
 use super::parcel::{self, Collect, Parcel};
 use super::peers::Way;
@@ -392,7 +392,7 @@ impl Office {
         self.runtime.spawn(Box::pin(async move {
             let mail = Parcel::Forwarded { from, packet }.encode();
             let runtime = office.runtime.as_ref();
-            let mut delivery = Box::pin(again(runtime, PATIENCE, || office.post(to, mail.clone(), 0)));
+            let mut delivery = office.post_patiently(to, mail, 0, PATIENCE);
             let delivered = loop {
                 match select(delivery, runtime.sleep_until(runtime.now() + DELIVERY / 3)).await {
                     Either::Left((delivered, _)) => break delivered,
@@ -405,14 +405,13 @@ impl Office {
                     async move { drop(office.post(from, under_way, 0).await) }
                 }));
             };
-            drop(mail);
             office.forwarding.release(from, bytes);
             if let Ok(life) = delivered {
                 office.watch(to, from, life);
             }
             let outcome = Parcel::Outcome { to, of, outcome: Some(delivered.map_err(failure)) };
             // A sender that can't be told finds out by its deadline.
-            let _ = again(runtime, PATIENCE, || office.post(from, outcome.encode(), 0)).await;
+            let _ = office.post_patiently(from, outcome.encode(), 0, PATIENCE).await;
         }));
         Ok(())
     }
@@ -440,7 +439,7 @@ impl Office {
                 let office = Arc::clone(&office);
                 let runtime = Arc::clone(&office.runtime);
                 runtime.spawn(Box::pin(async move {
-                    let _ = again(office.runtime.as_ref(), PATIENCE, || office.post(from, notice.clone(), 0)).await;
+                    let _ = office.post_patiently(from, notice, 0, PATIENCE).await;
                 }));
             }
         }));

@@ -137,13 +137,26 @@ impl Office {
         mail: Batch,
         hops: usize,
     ) -> BoxFuture<Result<Life, TransportError>> {
+        self.post_patiently(id, mail, hops, Duration::ZERO)
+    }
+
+    /// The same, for so long as the node can't be reached. What goes out again is the same packet, which is opened once.
+    pub(super) fn post_patiently(
+        self: &Arc<Self>,
+        id: NodeId,
+        mail: Batch,
+        hops: usize,
+        patience: Duration,
+    ) -> BoxFuture<Result<Life, TransportError>> {
         let office = Arc::clone(self);
         Box::pin(async move {
             let mut may_renew = true;
             loop {
-                let session = office.session(id, hops).await?;
+                let runtime = office.runtime.as_ref();
+                let session = again(runtime, patience, || office.session(id, hops)).await?;
                 let (packet, header) = session.seal(&mail).map_err(|failure| refused(id, failure))?;
-                match office.carry(id, packet, header.into(), hops).await {
+                let carry = || office.carry(id, packet.clone(), header.into(), hops);
+                match again(runtime, patience, carry).await {
                     Ok(life) => {
                         office.note_life(id, life);
                         return Ok(life);
@@ -597,7 +610,7 @@ impl Pace {
 }
 
 /// Does something until it succeeds, can't, or so much time has passed.
-pub(super) async fn again<T, F: Future<Output = Result<T, TransportError>>>(
+async fn again<T, F: Future<Output = Result<T, TransportError>>>(
     runtime: &dyn Runtime,
     patience: Duration,
     mut attempt: impl FnMut() -> F,

@@ -46,6 +46,9 @@ fn main() -> io::Result<()> {
     for (name, ops) in LINES {
         write("arq", name, ops)?;
     }
+    for (name, ops) in SEALED {
+        write("seal", name, ops)?;
+    }
     for (name, deviations) in FUNCTIONS {
         write("functions", name, deviations)?;
     }
@@ -148,6 +151,14 @@ const FRAMES: &[(&str, &[u8])] = &[
     ("two_with_noise", b"\x05ab\x06\x07\x00\xff\x03c\x02\x00"),
     ("zeros", b"\x09\x00\x00\x00\x00\x07\x00a\x00"),
     ("a_frame_in_noise", b"\x10\x00\x06\x11\x3d\x17\x48\xb0\x00\x05ab"),
+];
+
+/// Operations of `seal`: handshakes by a forwarder and directly, then what a wire does to packets.
+const SEALED: [(&str, &[u8]); 4] = [
+    ("direct", &[0, 0, 2, 40, 0, 7, 7, 7, 7, 0, 2, 0, 9, 0, 7, 7, 7]),
+    ("forwarded", &[0, 0, 1, 40, 0, 7, 7, 7, 7, 7, 7, 7, 7, 0, 1, 0, 9, 0, 7, 7, 7, 7, 7]),
+    ("tampered", &[0, 0, 2, 40, 0, 7, 7, 7, 0, 0, 2, 9, 0, 10, 0, 11, 0, 20, 0, 7, 13, 0, 20, 0, 14, 0, 1, 7, 7]),
+    ("restarted", &[0, 0, 2, 40, 0, 7, 7, 7, 18, 2, 0, 0, 2, 9, 0, 7, 7, 7, 17, 88, 2, 0, 2, 0, 9, 0, 7, 7, 19, 0, 7]),
 ];
 
 /// Operations as `act` in `line.rs` reads them.

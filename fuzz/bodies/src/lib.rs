@@ -14,6 +14,7 @@ mod network;
 mod ot;
 mod request;
 mod runs;
+mod seal;
 mod session;
 mod submission;
 mod surroundings;
@@ -28,6 +29,7 @@ pub use line::{arq, frame};
 pub use ot::ot;
 pub use request::request;
 pub use runs::runs;
+pub use seal::seal;
 pub use session::session;
 pub use submission::submission;
 pub use tables::{key, union};
@@ -59,4 +61,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "functions", body: functions },
     Target { name: "frame", body: frame },
     Target { name: "arq", body: arq },
+    Target { name: "seal", body: seal },
 ];
