@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fsc_core::clock::{Time, random};
 use fsc_core::transport::Address;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -281,7 +282,7 @@ async fn pump(shared: &Arc<Shared>, stream: Box<dyn Stream>) -> Option<String> {
         shared.look();
         let is_closed = output.fill(shared);
         let next = if output.is_empty() { shared.look() } else { shared.look().max(Instant::now() + BLOCKED) };
-        if is_closed && (output.is_empty() || closing.get_or_insert_with(Instant::now).elapsed() > FAREWELL) {
+        if is_closed && (!output.is_due() || closing.get_or_insert_with(Instant::now).elapsed() > FAREWELL) {
             return None;
         }
         tokio::select! {
@@ -293,15 +294,8 @@ async fn pump(shared: &Arc<Shared>, stream: Box<dyn Stream>) -> Option<String> {
                 }
                 Err(error) => return Some(error.to_string()),
             },
-            wrote = writer.write(output.rest()), if !output.is_empty() => match wrote {
-                Ok(0) => return Some("the stream takes nothing".to_owned()),
-                Ok(count) => {
-                    output.written += count;
-                    if output.is_empty() && let Err(error) = writer.flush().await {
-                        return Some(error.to_string());
-                    }
-                }
-                Err(error) => return Some(error.to_string()),
+            wrote = output.advance(&mut writer), if output.is_due() => if let Err(error) = wrote {
+                return Some(error.to_string());
             },
             () = sleep_until(next) => {}
             () = shared.wake.notified() => {}
@@ -314,15 +308,34 @@ async fn pump(shared: &Arc<Shared>, stream: Box<dyn Stream>) -> Option<String> {
 struct Output {
     bytes: Vec<u8>,
     written: usize,
+    /// The stream may still hold back what was written.
+    unflushed: bool,
 }
 
 impl Output {
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.written..).unwrap_or_default()
-    }
-
     fn is_empty(&self) -> bool {
         self.written >= self.bytes.len()
+    }
+
+    fn is_due(&self) -> bool {
+        !self.is_empty() || self.unflushed
+    }
+
+    /// Writes a piece, or flushes when all is written. Dropping the future loses nothing.
+    async fn advance(&mut self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        if self.is_empty() {
+            writer.flush().await?;
+            self.unflushed = false;
+            return Ok(());
+        }
+        match writer.write(self.bytes.get(self.written..).unwrap_or_default()).await? {
+            0 => Err(io::Error::other("the stream takes nothing")),
+            count => {
+                self.written += count;
+                self.unflushed = true;
+                Ok(())
+            }
+        }
     }
 
     /// Takes more of the link when all is written. Whether the link is closed.
