@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fsc_core::bus::Request;
 use fsc_core::transport::{Address, Answer, Assurance, Batch, Transport, TransportError};
-use fsc_core::value::Value;
+use fsc_core::value::{Array, Value};
 use fsc_transport::serial::{LineConfig, SerialTransport};
 use futures_util::future::join;
 use serial2_tokio::SerialPort;
@@ -159,6 +159,21 @@ async fn requests_of_nobody_in_particular_are_refused() {
     assert!(failure.message.contains("names no principal"), "{failure}");
     assert!(node.asked.lock().unwrap().is_empty());
     first.deliver(&at, Batch::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn arrays_stay_dense_and_mail_is_sent_as_it_is() {
+    let (first, _second, node, at) = piped(config());
+    let out = || first.statistics(&at).map_or(0, |statistics| statistics.bytes_out);
+    let numbers: Vec<f64> = (0..100_000).map(|number| f64::from(number) / 7.0).collect();
+    let array = Value::Array(Array::from_f64(numbers).unwrap());
+    assert_eq!(first.request(&at, echo(array.clone())).await.unwrap(), Answer::Object(array));
+    let request = out();
+    assert!((800_000..820_000).contains(&request), "{request} bytes for 800,000 of numbers");
+    let mail = Bytes::from(vec![0; 1_000_000]);
+    first.deliver(&at, Batch { pieces: vec![mail.clone()] }).await.unwrap();
+    assert!((1_000_000..1_020_000).contains(&(out() - request)), "{} bytes for 1,000,000 of mail", out() - request);
+    assert_eq!(*node.mail.lock().unwrap(), [mail]);
 }
 
 #[tokio::test]
