@@ -49,6 +49,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// There is something to send.
     wake: Notify,
+    /// Somebody asks though there is no port.
+    wanted: Notify,
     seen: watch::Sender<Seen>,
     service: Service,
     ended: AtomicBool,
@@ -81,9 +83,10 @@ impl Line {
     ) -> Self {
         let link = Link::new(link, Box::new(|| u32::from_le_bytes(random())));
         let state = Mutex::new(State { link, asking: HashMap::new(), serving: HashMap::new() });
-        let (start, wake, seen) = (Instant::now(), Notify::new(), watch::Sender::new(Seen::default()));
+        let (start, seen) = (Instant::now(), watch::Sender::new(Seen::default()));
+        let (wake, wanted) = Default::default();
         let ended = AtomicBool::new(false);
-        let shared = Arc::new(Shared { address, config, start, state, wake, seen, service, ended });
+        let shared = Arc::new(Shared { address, config, start, state, wake, wanted, seen, service, ended });
         tokio::spawn(drive(Arc::clone(&shared), opener, fleeting));
         Self { shared }
     }
@@ -114,6 +117,11 @@ impl Line {
         let (answer, answered) = oneshot::channel();
         let ask = {
             let mut state = self.shared.state();
+            if state.link.is_unplugged() {
+                // It may be back already: that is tried before the question is refused.
+                state.link.tear();
+                self.shared.wanted.notify_one();
+            }
             let ask = state.link.ask(kind, message, patience, self.shared.now())?;
             state.asking.insert(ask, answer);
             ask
@@ -242,10 +250,22 @@ impl Shared {
 
 /// Opens the line, moves its bytes, and opens it again, until it is closed.
 async fn drive(shared: Arc<Shared>, opener: impl Opener, fleeting: bool) {
+    let _ending = Ending(&shared);
     let fault = keep_open(&shared, &opener, fleeting).await;
     shared.state().link.abandon(fault);
-    shared.ended.store(true, Ordering::Release);
     shared.look();
+}
+
+/// The end of a line's task, even if that is dropped with its runtime: nobody may wait any longer.
+struct Ending<'a>(&'a Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.link.abandon(Fault::ClosedHere);
+        state.asking.clear();
+        self.0.ended.store(true, Ordering::Release);
+    }
 }
 
 /// Completes when there is no use in going on, and says why.
@@ -258,16 +278,26 @@ async fn keep_open(shared: &Arc<Shared>, opener: &impl Opener, fleeting: bool) -
                 was_open = true;
                 shared.state().link.plug_in(shared.now());
                 let Some(why) = pump(shared, stream).await else { return Fault::ClosedHere };
+                shared.state().link.tear();
                 why
             }
-            Err(error) => error.to_string(),
+            Err(error) => {
+                let why = error.to_string();
+                shared.state().link.unplug(&why);
+                why
+            }
         };
         tracing::debug!(line = %shared.address, why, "no bytes go or come");
-        shared.state().link.unplug(&why);
         if opener.is_spent() || (fleeting && !was_open) {
             return Fault::Unplugged { why };
         }
-        if shared.meanwhile(sleep(shared.config.reopen)).await.is_none() {
+        let pause = async {
+            tokio::select! {
+                () = sleep(shared.config.reopen) => {}
+                () = shared.wanted.notified() => {}
+            }
+        };
+        if shared.meanwhile(pause).await.is_none() {
             return Fault::ClosedHere;
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fsc_core::bus::Request;
-use fsc_core::transport::{Address, Answer, Assurance, Batch, Transport, TransportError};
+use fsc_core::transport::{Address, Answer, Assurance, Batch, Life, Transport, TransportError};
 use fsc_core::value::{Array, Value};
 use fsc_transport::serial::{LineConfig, SerialTransport};
 use futures_util::future::join;
@@ -216,6 +216,25 @@ async fn a_request_whose_handler_panics_fails() {
     assert_eq!(first.request(&at, echo(1)).await.unwrap(), Answer::Object(Value::Int(1)));
 }
 
+/// The port goes with the node, and comes back with the next, in the moment before somebody asks.
+#[tokio::test]
+async fn an_end_that_said_goodbye_and_came_back_is_another() {
+    let first = SerialTransport::new(LineConfig { reopen: Duration::from_millis(100), ..config() });
+    let socket = Socket::default();
+    let at = first.attach_opener("there", socket.clone(), None, config()).unwrap();
+    for life in 1..5 {
+        let (near, far) = SerialPort::pair().unwrap();
+        socket.plug(near);
+        let (second, node) = (SerialTransport::new(config()), Node::new(life));
+        second.serve(&node);
+        second.attach("back", far, None, config()).unwrap();
+        assert_eq!(first.deliver(&at, Batch::default()).await.unwrap(), Life([life; 16]));
+        drop(second);
+        // Its farewell comes, and then nothing.
+        sleep(Duration::from_millis(if life % 2 == 0 { 0 } else { 30 })).await;
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_ends_takes_its_line_with_it() {
     let (one, other) = duplex(1 << 10);
@@ -223,7 +242,27 @@ async fn a_stream_that_ends_takes_its_line_with_it() {
     let at = transport.attach("end", one, None, config()).unwrap();
     drop(other);
     // Whether reading or writing finds out first, is chance.
-    why(timeout(Duration::from_secs(1), transport.request(&at, Request::List)).await.unwrap());
+    let first = why(timeout(Duration::from_secs(1), transport.request(&at, Request::List)).await.unwrap());
+    sleep(Duration::from_millis(50)).await;
+    let later = why(timeout(Duration::from_secs(1), transport.request(&at, Request::List)).await.unwrap());
+    assert_eq!(first, later);
+}
+
+#[tokio::test]
+async fn a_line_whose_runtime_has_ended_leaves_nobody_waiting() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let transport = SerialTransport::new(LineConfig { patience: Duration::from_mins(10), ..config() });
+    let (one, _other) = duplex(1 << 10);
+    let context = runtime.enter();
+    let at = transport.attach("end", one, None, config()).unwrap();
+    drop(context);
+    let end = async {
+        sleep(Duration::from_millis(100)).await;
+        runtime.shutdown_background();
+    };
+    let (asked, ()) = timeout(Duration::from_secs(2), join(transport.request(&at, Request::List), end)).await.unwrap();
+    assert!(asked.is_err());
+    assert!(timeout(Duration::from_secs(2), transport.request(&at, Request::List)).await.unwrap().is_err());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::super::testing::{TERMS, answer, question};
 use super::*;
 
 fn mux(credit: u32, memory: usize, streams: u16) -> Mux {
-    let terms = Terms { credit, streams, ..TERMS };
+    let terms = Terms { streams, credit, ..TERMS };
     let mut mux = Mux::new(Bounds { terms, memory, asks: 100 });
     mux.connect(terms, Time::START);
     mux
