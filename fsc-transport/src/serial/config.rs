@@ -18,7 +18,8 @@ pub struct LineConfig {
     /// Bytes of a frame, 64 to 4096. By default, as many as keep a small message waiting no longer than a large one's frame
     /// should: 512 at 115,200 baud.
     pub mtu: Option<u16>,
-    /// Bytes that may be under way to this end. By default 16 KiB for a serial port, 256 KiB where nobody sets the pace.
+    /// Bytes that may be under way to this end. By default 16 KiB or a fifth of a second for a serial port, 256 KiB where
+    /// nobody sets the pace.
     pub buffer: Option<u32>,
     /// How long the other end may be silent, or the line cut or unplugged, until what is pending fails.
     pub patience: Duration,
@@ -66,7 +67,11 @@ impl LineConfig {
     /// What the line's link is told.
     pub(super) fn link(&self, options: Options) -> LinkConfig {
         let mtu = options.mtu.or(self.mtu).unwrap_or_else(|| mtu_for(options.baud));
-        let (buffer, credit) = if options.baud.is_some() { (16 << 10, 2 << 10) } else { (256 << 10, 64 << 10) };
+        let (buffer, credit) = match options.baud {
+            // What the line carries in a fifth of a second, in which an adapter surely answers.
+            Some(baud) => ((baud / 50).max(16 << 10), 2 << 10),
+            None => (256 << 10, 64 << 10),
+        };
         let terms = Terms {
             mtu,
             window: 64,

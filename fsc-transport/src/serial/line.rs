@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fsc_core::clock::{Time, random};
 use fsc_core::transport::Address;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// There is something to send.
     wake: Notify,
+    /// Somebody asks though there is no port.
+    wanted: Notify,
     seen: watch::Sender<Seen>,
     service: Service,
     ended: AtomicBool,
@@ -80,9 +83,10 @@ impl Line {
     ) -> Self {
         let link = Link::new(link, Box::new(|| u32::from_le_bytes(random())));
         let state = Mutex::new(State { link, asking: HashMap::new(), serving: HashMap::new() });
-        let (start, wake, seen) = (Instant::now(), Notify::new(), watch::Sender::new(Seen::default()));
+        let (start, seen) = (Instant::now(), watch::Sender::new(Seen::default()));
+        let (wake, wanted) = Default::default();
         let ended = AtomicBool::new(false);
-        let shared = Arc::new(Shared { address, config, start, state, wake, seen, service, ended });
+        let shared = Arc::new(Shared { address, config, start, state, wake, wanted, seen, service, ended });
         tokio::spawn(drive(Arc::clone(&shared), opener, fleeting));
         Self { shared }
     }
@@ -113,6 +117,11 @@ impl Line {
         let (answer, answered) = oneshot::channel();
         let ask = {
             let mut state = self.shared.state();
+            if state.link.is_unplugged() {
+                // It may be back already: that is tried before the question is refused.
+                state.link.tear();
+                self.shared.wanted.notify_one();
+            }
             let ask = state.link.ask(kind, message, patience, self.shared.now())?;
             state.asking.insert(ask, answer);
             ask
@@ -241,10 +250,22 @@ impl Shared {
 
 /// Opens the line, moves its bytes, and opens it again, until it is closed.
 async fn drive(shared: Arc<Shared>, opener: impl Opener, fleeting: bool) {
+    let _ending = Ending(&shared);
     let fault = keep_open(&shared, &opener, fleeting).await;
     shared.state().link.abandon(fault);
-    shared.ended.store(true, Ordering::Release);
     shared.look();
+}
+
+/// The end of a line's task, even if that is dropped with its runtime: nobody may wait any longer.
+struct Ending<'a>(&'a Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.link.abandon(Fault::ClosedHere);
+        state.asking.clear();
+        self.0.ended.store(true, Ordering::Release);
+    }
 }
 
 /// Completes when there is no use in going on, and says why.
@@ -257,16 +278,26 @@ async fn keep_open(shared: &Arc<Shared>, opener: &impl Opener, fleeting: bool) -
                 was_open = true;
                 shared.state().link.plug_in(shared.now());
                 let Some(why) = pump(shared, stream).await else { return Fault::ClosedHere };
+                shared.state().link.tear();
                 why
             }
-            Err(error) => error.to_string(),
+            Err(error) => {
+                let why = error.to_string();
+                shared.state().link.unplug(&why);
+                why
+            }
         };
         tracing::debug!(line = %shared.address, why, "no bytes go or come");
-        shared.state().link.unplug(&why);
         if opener.is_spent() || (fleeting && !was_open) {
             return Fault::Unplugged { why };
         }
-        if shared.meanwhile(sleep(shared.config.reopen)).await.is_none() {
+        let pause = async {
+            tokio::select! {
+                () = sleep(shared.config.reopen) => {}
+                () = shared.wanted.notified() => {}
+            }
+        };
+        if shared.meanwhile(pause).await.is_none() {
             return Fault::ClosedHere;
         }
     }
@@ -281,7 +312,7 @@ async fn pump(shared: &Arc<Shared>, stream: Box<dyn Stream>) -> Option<String> {
         shared.look();
         let is_closed = output.fill(shared);
         let next = if output.is_empty() { shared.look() } else { shared.look().max(Instant::now() + BLOCKED) };
-        if is_closed && (output.is_empty() || closing.get_or_insert_with(Instant::now).elapsed() > FAREWELL) {
+        if is_closed && (!output.is_due() || closing.get_or_insert_with(Instant::now).elapsed() > FAREWELL) {
             return None;
         }
         tokio::select! {
@@ -293,15 +324,8 @@ async fn pump(shared: &Arc<Shared>, stream: Box<dyn Stream>) -> Option<String> {
                 }
                 Err(error) => return Some(error.to_string()),
             },
-            wrote = writer.write(output.rest()), if !output.is_empty() => match wrote {
-                Ok(0) => return Some("the stream takes nothing".to_owned()),
-                Ok(count) => {
-                    output.written += count;
-                    if output.is_empty() && let Err(error) = writer.flush().await {
-                        return Some(error.to_string());
-                    }
-                }
-                Err(error) => return Some(error.to_string()),
+            wrote = output.advance(&mut writer), if output.is_due() => if let Err(error) = wrote {
+                return Some(error.to_string());
             },
             () = sleep_until(next) => {}
             () = shared.wake.notified() => {}
@@ -314,15 +338,34 @@ async fn pump(shared: &Arc<Shared>, stream: Box<dyn Stream>) -> Option<String> {
 struct Output {
     bytes: Vec<u8>,
     written: usize,
+    /// The stream may still hold back what was written.
+    unflushed: bool,
 }
 
 impl Output {
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.written..).unwrap_or_default()
-    }
-
     fn is_empty(&self) -> bool {
         self.written >= self.bytes.len()
+    }
+
+    fn is_due(&self) -> bool {
+        !self.is_empty() || self.unflushed
+    }
+
+    /// Writes a piece, or flushes when all is written. Dropping the future loses nothing.
+    async fn advance(&mut self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        if self.is_empty() {
+            writer.flush().await?;
+            self.unflushed = false;
+            return Ok(());
+        }
+        match writer.write(self.bytes.get(self.written..).unwrap_or_default()).await? {
+            0 => Err(io::Error::other("the stream takes nothing")),
+            count => {
+                self.written += count;
+                self.unflushed = true;
+                Ok(())
+            }
+        }
     }
 
     /// Takes more of the link when all is written. Whether the link is closed.

@@ -197,7 +197,13 @@ impl Link {
         }
     }
 
-    /// No bytes can go or come. What is under way waits for the port to come back, as long as patience lasts.
+    /// Bytes can no longer go or come, and nobody knows yet whether the port is gone. What is asked waits.
+    pub fn tear(&mut self) {
+        self.plug = Plug::Unknown;
+        self.farewell = None;
+    }
+
+    /// There is no port: no bytes can go or come. What is under way waits for the port to come back, as long as patience lasts.
     pub fn unplug(&mut self, why: &str) {
         self.plug = Plug::Out(why.to_owned());
         self.farewell = None;
@@ -333,6 +339,11 @@ impl Link {
             return Some(event);
         }
         self.mux.next_said().map(|said| event(said, self.connections))
+    }
+
+    /// Whether there is no port, and no connection that waits for it: questions are refused.
+    pub fn is_unplugged(&self) -> bool {
+        matches!(self.plug, Plug::Out(_)) && self.connection.is_none()
     }
 
     /// Whether there is a connection.

@@ -521,3 +521,6 @@ fn admit(question: &Outgoing, theirs: &Terms) -> Result<(), Fault> {
     let (bytes, at_most) = (question.length(), theirs.longest as usize);
     if bytes > at_most { Err(Fault::TooLong { bytes, at_most }) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

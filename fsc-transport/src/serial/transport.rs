@@ -56,8 +56,21 @@ pub struct SerialTransport {
 #[derive(Default)]
 struct Lines {
     by_address: HashMap<Address, Arc<Line>>,
+    /// Lines of streams that were attached. They stay when they have ended, and say so.
+    attached: HashMap<Address, Arc<Line>>,
     /// Two addresses of one device have one line.
     by_device: HashMap<String, Device>,
+}
+
+impl Lines {
+    /// The line at an address, if one is open or was attached there.
+    fn at(&self, address: &Address) -> Option<&Arc<Line>> {
+        self.attached.get(address).or_else(|| self.by_address.get(address).filter(|line| !line.has_ended()))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&Address, &Arc<Line>)> {
+        self.attached.iter().chain(&self.by_address)
+    }
 }
 
 struct Device {
@@ -114,7 +127,7 @@ impl SerialTransport {
         let address: Address = format!("serial:{name}").parse()?;
         let link = config.link(Options { baud, ..Options::default() });
         let line = Line::open(address.clone(), config, link, self.service.clone(), opener, false);
-        if let Some(line) = self.lines().by_address.insert(address.clone(), Arc::new(line)) {
+        if let Some(line) = self.lines().attached.insert(address.clone(), Arc::new(line)) {
             line.close();
         }
         Ok(address)
@@ -123,6 +136,9 @@ impl SerialTransport {
     /// Closes the line at `address` and tells the other end. What is pending there fails.
     pub fn close(&self, address: &Address) {
         let mut lines = self.lines();
+        if let Some(line) = lines.attached.remove(address) {
+            line.close();
+        }
         if let Some(line) = lines.by_address.remove(address) {
             line.close();
             lines.by_address.retain(|_, other| !Arc::ptr_eq(other, &line));
@@ -132,7 +148,7 @@ impl SerialTransport {
 
     /// What went over the line at `address` so far, if it is open.
     pub fn statistics(&self, address: &Address) -> Option<Statistics> {
-        self.lines().by_address.get(address).map(|line| line.statistics())
+        self.lines().at(address).map(|line| line.statistics())
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
@@ -140,7 +156,7 @@ impl SerialTransport {
     }
 
     fn line(&self, to: &Address) -> Result<Arc<Line>, TransportError> {
-        if let Some(line) = self.lines().by_address.get(to).filter(|line| !line.has_ended()) {
+        if let Some(line) = self.lines().at(to) {
             return Ok(Arc::clone(line));
         }
         if self.only_opened && to.scheme() == "serial" {
@@ -217,13 +233,13 @@ impl Default for SerialTransport {
 
 impl Drop for SerialTransport {
     fn drop(&mut self) {
-        self.lines().by_address.values().for_each(|line| line.close());
+        self.lines().all().for_each(|(_, line)| line.close());
     }
 }
 
 impl fmt::Debug for SerialTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.lines().by_address.keys()).finish()
+        f.debug_set().entries(self.lines().all().map(|(address, _)| address)).finish()
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fsc_core::bus::Request;
-use fsc_core::transport::{Address, Answer, Assurance, Batch, Transport, TransportError};
-use fsc_core::value::Value;
+use fsc_core::transport::{Address, Answer, Assurance, Batch, Life, Transport, TransportError};
+use fsc_core::value::{Array, Value};
 use fsc_transport::serial::{LineConfig, SerialTransport};
 use futures_util::future::join;
 use serial2_tokio::SerialPort;
@@ -162,6 +162,21 @@ async fn requests_of_nobody_in_particular_are_refused() {
 }
 
 #[tokio::test]
+async fn arrays_stay_dense_and_mail_is_sent_as_it_is() {
+    let (first, _second, node, at) = piped(config());
+    let out = || first.statistics(&at).map_or(0, |statistics| statistics.bytes_out);
+    let numbers: Vec<f64> = (0..100_000).map(|number| f64::from(number) / 7.0).collect();
+    let array = Value::Array(Array::from_f64(numbers).unwrap());
+    assert_eq!(first.request(&at, echo(array.clone())).await.unwrap(), Answer::Object(array));
+    let request = out();
+    assert!((800_000..820_000).contains(&request), "{request} bytes for 800,000 of numbers");
+    let mail = Bytes::from(vec![0; 1_000_000]);
+    first.deliver(&at, Batch { pieces: vec![mail.clone()] }).await.unwrap();
+    assert!((1_000_000..1_020_000).contains(&(out() - request)), "{} bytes for 1,000,000 of mail", out() - request);
+    assert_eq!(*node.mail.lock().unwrap(), [mail]);
+}
+
+#[tokio::test]
 async fn a_long_request_that_is_refused_is_not_sent_for_nothing() {
     let (first, _second, _node, at) = piped(LineConfig { principal: None, ..config() });
     let error = first.request(&at, echo("x".repeat(30_000_000).as_str())).await.unwrap_err();
@@ -201,6 +216,25 @@ async fn a_request_whose_handler_panics_fails() {
     assert_eq!(first.request(&at, echo(1)).await.unwrap(), Answer::Object(Value::Int(1)));
 }
 
+/// The port goes with the node, and comes back with the next, in the moment before somebody asks.
+#[tokio::test]
+async fn an_end_that_said_goodbye_and_came_back_is_another() {
+    let first = SerialTransport::new(LineConfig { reopen: Duration::from_millis(100), ..config() });
+    let socket = Socket::default();
+    let at = first.attach_opener("there", socket.clone(), None, config()).unwrap();
+    for life in 1..5 {
+        let (near, far) = SerialPort::pair().unwrap();
+        socket.plug(near);
+        let (second, node) = (SerialTransport::new(config()), Node::new(life));
+        second.serve(&node);
+        second.attach("back", far, None, config()).unwrap();
+        assert_eq!(first.deliver(&at, Batch::default()).await.unwrap(), Life([life; 16]));
+        drop(second);
+        // Its farewell comes, and then nothing.
+        sleep(Duration::from_millis(if life % 2 == 0 { 0 } else { 30 })).await;
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_ends_takes_its_line_with_it() {
     let (one, other) = duplex(1 << 10);
@@ -208,7 +242,27 @@ async fn a_stream_that_ends_takes_its_line_with_it() {
     let at = transport.attach("end", one, None, config()).unwrap();
     drop(other);
     // Whether reading or writing finds out first, is chance.
-    why(timeout(Duration::from_secs(1), transport.request(&at, Request::List)).await.unwrap());
+    let first = why(timeout(Duration::from_secs(1), transport.request(&at, Request::List)).await.unwrap());
+    sleep(Duration::from_millis(50)).await;
+    let later = why(timeout(Duration::from_secs(1), transport.request(&at, Request::List)).await.unwrap());
+    assert_eq!(first, later);
+}
+
+#[tokio::test]
+async fn a_line_whose_runtime_has_ended_leaves_nobody_waiting() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let transport = SerialTransport::new(LineConfig { patience: Duration::from_mins(10), ..config() });
+    let (one, _other) = duplex(1 << 10);
+    let context = runtime.enter();
+    let at = transport.attach("end", one, None, config()).unwrap();
+    drop(context);
+    let end = async {
+        sleep(Duration::from_millis(100)).await;
+        runtime.shutdown_background();
+    };
+    let (asked, ()) = timeout(Duration::from_secs(2), join(transport.request(&at, Request::List), end)).await.unwrap();
+    assert!(asked.is_err());
+    assert!(timeout(Duration::from_secs(2), transport.request(&at, Request::List)).await.unwrap().is_err());
 }
 
 #[tokio::test]

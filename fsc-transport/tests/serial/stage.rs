@@ -62,8 +62,10 @@ impl Served {
 
     /// Ends without a word.
     pub(crate) fn die(self) {
-        self.runtime.shutdown_background();
-        drop(self.transport);
+        let Self { runtime, transport, .. } = self;
+        // Runtimes end on threads of their own; the transport comes after, so that nobody can send its farewell.
+        std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(5))).join().unwrap();
+        drop(transport);
     }
 }
 

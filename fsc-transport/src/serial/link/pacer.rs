@@ -58,3 +58,33 @@ impl Pacer {
         self.drained = Time::START;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_frames_stand_in_the_buffer_and_the_line_never_runs_dry() {
+        for (baud, mtu) in [(9_600, 256), (115_200, 512), (921_600, 1024), (3_000_000, 4096)] {
+            let mut pacer = Pacer::new(Some(baud), mtu);
+            let length = frame::length_on_line(frame::longest_body(mtu.into()));
+            let frame = pacer.time_of(length);
+            let mut now = Time::START + Duration::from_secs(1);
+            for _ in 0..1000 {
+                let drained = pacer.wrote(length, now);
+                assert!(drained.since(now) <= (frame * 2).max(frame + LATENESS), "{baud}: {:?}", drained.since(now));
+                // Whoever writes comes a little late.
+                now = now.max(pacer.ready_at()) + Duration::from_millis(1);
+                assert!(now < drained, "{baud}: the line runs dry");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_rate_nothing_waits() {
+        let mut pacer = Pacer::new(None, 4096);
+        let now = Time::START + Duration::from_secs(1);
+        (0..1000).for_each(|_| assert_eq!(pacer.wrote(4096, now), now));
+        assert!(pacer.ready_at() <= now);
+    }
+}

@@ -58,7 +58,9 @@ mod tests {
     fn no_more_than_all_is_given_and_in_order() {
         let mut memory = Memory::new(100);
         let [a, b, c, d] = [0, 1, 2, 3].map(Side::Question);
-        [(a, 60), (b, 50), (c, 10), (d, 90)].into_iter().for_each(|(side, bytes)| memory.want(side, bytes));
+        for (side, bytes) in [(a, 60), (b, 50), (c, 10), (d, 90)] {
+            memory.want(side, bytes);
+        }
         assert_eq!(granted(&mut memory), [a]);
         memory.free(a);
         assert_eq!(granted(&mut memory), [b, c]);
@@ -72,7 +74,9 @@ mod tests {
     fn who_leaves_the_queue_holds_up_nobody() {
         let mut memory = Memory::new(100);
         let [a, b, c] = [0, 1, 2].map(Side::Reply);
-        [(a, 60), (b, 50), (c, 10)].into_iter().for_each(|(side, bytes)| memory.want(side, bytes));
+        for (side, bytes) in [(a, 60), (b, 50), (c, 10)] {
+            memory.want(side, bytes);
+        }
         assert_eq!(granted(&mut memory), [a]);
         memory.free(b);
         assert_eq!(granted(&mut memory), [c]);
