@@ -18,7 +18,9 @@
 //! Each packet is opened once; a window of 16,384 numbers tells. Packets are not padded.
 //!
 //! Who carries or forwards packets sees from whom they are and to whom, their sizes and times; it can lose, delay and refuse them, and can make a run
-//! fail by that, with an error that names it. What it answers (which life of a node took the mail, and why not) is not authenticated.
+//! fail by that, with an error that names it. What it answers (which life of a node took the mail, and why not) is not
+//! authenticated: who answers that there is no such session makes the sender seal its mail once more in a new one. So mail may come twice, as it may without seals,
+//! and envelopes are made for that.
 //!
 //! # Wire
 //!

@@ -161,7 +161,10 @@ impl Office {
                         office.note_life(id, life);
                         return Ok(life);
                     }
-                    Err(TransportError::Refused { failure, .. }) if failure.code == 410 && may_renew => {
+                    // The peer was restarted. Of an old session it may have forgotten that it has had this mail.
+                    Err(TransportError::Refused { failure, .. })
+                        if failure.code == 410 && may_renew && session.age(runtime.now()) != Age::Past =>
+                    {
                         may_renew = false;
                         office.forget(&session);
                     }

@@ -21,8 +21,10 @@ use crate::surroundings::{Here, NODES, Surroundings, address};
 const MOST_OPS: usize = 200;
 const MOST_SAID: usize = 60;
 
-/// Whatever happens on the wire, a node hears nothing but what another one has said to it, from whom has said it, as often as that one did at
-/// most; every delivery comes to an end; and on a good wire mail gets through afterwards.
+/// Who gives a wrong answer to a packet makes its sender say it once more; so may each of two senders, if one forwards for the other.
+const OFTEN: usize = 4;
+
+/// Whatever happens on the wire, a node hears nothing but what another one has said to it, from that one, and hardly more often; every delivery comes to an end; and on a good wire mail gets through afterwards.
 pub fn seal(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let mut world = World::new();
@@ -107,7 +109,7 @@ impl Op {
 /// What was said: by whom, to whom, and the mail.
 type Said = (NodeId, NodeId, Bytes);
 
-/// How often each was said, and not heard yet.
+/// How often each may still be heard.
 type Unheard = Arc<Mutex<HashMap<Said, usize>>>;
 
 struct World {
@@ -157,6 +159,11 @@ impl World {
             Op::Invent { to, bytes } => drop(self.nodes[node(to)].1.mail(Origin::Remote, bytes.into())),
             Op::Advance(seconds) => self.surroundings.advance(Duration::from_secs(u64::from(seconds % 1000))),
             Op::Restart(place) => {
+                // Who began anew has forgotten what it had heard, and may hear it again.
+                let begins = id(node(place));
+                for (_, left) in lock(&self.unheard).iter_mut().filter(|((_, to, _), _)| *to == begins) {
+                    *left = OFTEN;
+                }
                 self.nodes[node(place)] = self::node(node(place), &self.surroundings, &self.wire, &self.unheard);
             }
             Op::Sweep(place) => self.nodes[node(place)].0.sweep(),
@@ -172,7 +179,7 @@ impl World {
         let mut mail = vec![from as u8; bytes];
         mail.extend(self.said.to_le_bytes());
         let mail = Bytes::from(mail);
-        *lock(&self.unheard).entry((id(from), id(to), mail.clone())).or_default() += 1;
+        lock(&self.unheard).insert((id(from), id(to), mail.clone()), OFTEN);
         let (seal, ended) = (self.nodes[from].0.clone(), Arc::clone(&self.ended));
         Here(Arc::clone(&self.surroundings)).spawn(Box::pin(async move {
             let delivered = seal.deliver(&Address::of(id(to)), Batch { pieces: vec![mail] }).await;
@@ -264,7 +271,8 @@ impl Handler for Ear {
         let mut unheard = lock(&self.unheard);
         match unheard.get_mut(&(from, self.me, batch)) {
             Some(times @ 1..) => *times -= 1,
-            _ => panic!("a node has heard what nobody said to it, or more often"),
+            Some(_) => panic!("a node has heard something more often than it was said"),
+            None => panic!("a node has heard what nobody said to it"),
         }
         Ok(self.life)
     }

@@ -50,7 +50,7 @@ fn replay(name: &str) {
         run(target, seed);
     }
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    for _ in 0..if name == "functions" { DRAWN_RUNS } else { DRAWN } {
+    for _ in 0..if ["functions", "seal"].contains(&name) { DRAWN_RUNS } else { DRAWN } {
         run(target, &draw(&mut rng, &seeds));
     }
 }
