@@ -17,6 +17,13 @@ fn three_parties_learn_the_sum() {
 }
 
 #[test]
+fn a_sensor_hub_contributes_over_its_serial_line() {
+    let sites = ["hub", "gateway", "waterworks"];
+    let expected = sites.map(|site| format!("{site}: 150 readings, mean 4.279 bar\n")).concat();
+    assert_eq!(output_of("sensor_hub_on_a_serial_line"), expected);
+}
+
+#[test]
 fn an_embedded_node_serves_its_own_program() {
     let output = output_of("embed_a_node");
     assert!(output.starts_with("the node offers "), "{output}");
