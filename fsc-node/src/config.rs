@@ -19,6 +19,7 @@
 //! [[lines]]                   # serial lines that are kept open; those of addresses under [[nodes]] are, too
 //! address = "serial:/dev/ttyUSB0?baud=115200"
 //! client = "bench"            # whoever is at the other end may use the node by that name; absent: nobody may
+//! patience_seconds = 12       # how long the line may be cut, or the other end be silent, until what is pending fails
 //!
 //! [[clients]]                 # without any, everybody who reaches the node on loopback may use it
 //! name = "alice"
@@ -111,6 +112,7 @@ struct Other {
 struct Line {
     address: String,
     client: Option<String>,
+    patience_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]

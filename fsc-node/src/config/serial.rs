@@ -1,12 +1,13 @@
 //! What of the configuration concerns serial lines.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fsc_core::bus::Principal;
 use fsc_core::transport::Address;
 use fsc_transport::serial::LineConfig;
 
-use super::{Config, ConfigError, Line};
+use super::{Config, ConfigError, Line, set};
 
 impl Config {
     /// The serial lines that are to be kept open.
@@ -20,9 +21,11 @@ impl Config {
         for text in addresses.filter(|address| address.trim_start().starts_with("serial:")) {
             lines.insert(address(text)?, LineConfig::default());
         }
-        for Line { address: text, client } in &self.lines {
+        for Line { address: text, client, patience_seconds } in &self.lines {
             let principal = client.as_deref().map(Principal::new);
-            lines.insert(address(text)?, LineConfig { principal, ..LineConfig::default() });
+            let mut line = LineConfig { principal, ..LineConfig::default() };
+            set(&mut line.patience, patience_seconds.map(Duration::from_secs));
+            lines.insert(address(text)?, line);
         }
         Ok(lines.into_iter().collect())
     }

@@ -21,7 +21,8 @@ pub struct LineConfig {
     /// Bytes that may be under way to this end. By default 16 KiB or a fifth of a second for a serial port, 256 KiB where
     /// nobody sets the pace.
     pub buffer: Option<u32>,
-    /// How long the other end may be silent, or the line cut or unplugged, until what is pending fails.
+    /// How long the other end may be silent, or the line cut or unplugged, until what is pending fails. A UART does not tell an
+    /// end that has died from a cable that was pulled out for a moment.
     pub patience: Duration,
     /// How long a line is idle until this end looks whether the other one is there.
     pub keep_alive: Duration,
@@ -49,7 +50,7 @@ impl Default for LineConfig {
             principal: None,
             mtu: None,
             buffer: None,
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(12),
             keep_alive: Duration::from_secs(5),
             delivery: Duration::from_secs(30),
             request: None,
