@@ -135,7 +135,7 @@ fn clippy_all_features() -> Result<Outcome, Failure> {
 
 fn tests() -> Result<Outcome, Failure> {
     let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
-    if !installed("socat") {
+    if !installed("socat", "-V") {
         run_to_end(&mut tests, BUILD)?;
         return Ok(Outcome::Passed("serial lines within one process: socat is missing (apt-get install socat)".into()));
     }
@@ -143,14 +143,15 @@ fn tests() -> Result<Outcome, Failure> {
     Ok(Outcome::passed())
 }
 
-/// Whether a program is there, if need be after installing the package of its name.
-fn installed(program: &str) -> bool {
+/// Whether a program is there and says its version when it is asked so, if need be after installing the package of its name.
+fn installed(program: &str, ask: &str) -> bool {
+    let has_it = || output(Command::new(program).arg(ask), CLIENTS).is_ok();
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         output(command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments), CLIENTS).is_ok()
     };
-    has(program)
-        || has("apt-get") && (apt(&["install", "-y", program]) || apt(&["update"]) && apt(&["install", "-y", program]))
+    let install = || apt(&["install", "-y", program]) || apt(&["update"]) && apt(&["install", "-y", program]);
+    has_it() || has("apt-get") && install() && has_it()
 }
 
 fn small() -> Result<Outcome, Failure> {
