@@ -18,7 +18,10 @@ use fsc_transport::seal::{ForwardLimits, Seal};
 #[cfg(feature = "serial")]
 use fsc_transport::serial::{LineConfig, SerialTransport};
 use fsc_transport::{Carriers, TokioRuntime};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
 use crate::{Outcome, memory};
@@ -44,10 +47,9 @@ pub(crate) struct Options {
 
 /// Runs a node until it is told to stop.
 pub(crate) fn run(options: &Options) -> Outcome {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_env("FSC_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
-        .with_writer(std::io::stderr)
-        .init();
+    let wanted = std::env::var("FSC_LOG").ok().and_then(|wanted| wanted.parse().ok());
+    let wanted = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    tracing_subscriber::registry().with(fmt::layer().with_writer(std::io::stderr)).with(wanted).init();
     memory::use_one_arena();
     silence_panics();
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();

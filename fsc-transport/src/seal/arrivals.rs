@@ -163,9 +163,7 @@ impl Arrivals {
         if let Some(code) = code {
             let me = office.key.id();
             let why = format!("node {me} does not know node {peer}: list its id there under [[nodes]]");
-            tracing::warn!(
-                "mail of node {peer} was refused: no client has named it, and it is not listed under [[nodes]]"
-            );
+            office.warn_of(peer);
             return Err(office.refuse(Refusal::Unknown, code, why));
         }
         if let Some((forwarder, _)) = forwarder {

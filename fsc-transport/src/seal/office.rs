@@ -29,6 +29,9 @@ pub(super) const DELIVERY: Duration = Duration::from_secs(30);
 /// How many nodes may forward a packet one after the other.
 const MOST_FORWARDERS: usize = 4;
 
+/// How often the log says that a node is not known.
+const WARNED_EVERY: Duration = Duration::from_secs(5);
+
 /// Sessions with one peer that are kept, beside those that replayed handshakes may have made.
 const CONFIRMED: usize = 4;
 
@@ -44,6 +47,8 @@ pub(super) struct Office {
     pub(super) counters: Counters,
     pub(super) forwarding: Forwarding,
     pub(super) knocks: Mutex<Pace>,
+    /// When the log last said that a node is not known.
+    warned: Mutex<Option<Time>>,
     links: Mutex<Links>,
     /// Who waits to hear what became of a packet that is forwarded by others.
     outcomes: Mutex<Outcomes>,
@@ -125,6 +130,7 @@ impl Office {
             counters: Counters::default(),
             forwarding,
             knocks,
+            warned: Mutex::default(),
             links: Mutex::default(),
             outcomes: Mutex::default(),
         })
@@ -533,6 +539,18 @@ impl Office {
         });
         drop(links);
         self.forwarding.sweep(now);
+    }
+
+    /// Says in the log that a node is not known; strangers can't fill it.
+    pub(super) fn warn_of(&self, stranger: NodeId) {
+        let now = self.runtime.now();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|at| now.since(at) >= WARNED_EVERY) {
+            *warned = Some(now);
+            tracing::warn!(
+                "mail of node {stranger} is refused: it is not listed under [[nodes]], and no client has named it"
+            );
+        }
     }
 
     /// Counts a refusal.
