@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use fsc_core::clock::Runtime;
+use fsc_core::clock;
 use fsc_core::conformance::Stage;
 use fsc_core::transport::{Address, Handler, Transport};
 use fsc_transport::{Hub, TokioRuntime};
@@ -35,7 +35,7 @@ impl Stage for InProcess {
         &self.hub
     }
 
-    fn runtime(&self) -> &dyn Runtime {
+    fn runtime(&self) -> &dyn clock::Runtime {
         &self.runtime
     }
 
@@ -56,9 +56,11 @@ impl Stage for InProcess {
 mod http {
     use std::collections::HashMap;
     use std::future::pending;
+    use std::thread;
+    use std::time::Duration;
 
     use fsc_transport::http::{ClientConfig, HttpTransport, Server, ServerConfig};
-    use tokio::task::JoinHandle;
+    use tokio::runtime::{Builder, Runtime};
 
     use super::*;
 
@@ -79,7 +81,8 @@ mod http {
     struct OverHttp {
         transport: HttpTransport,
         runtime: TokioRuntime,
-        servers: Mutex<HashMap<Address, JoinHandle<()>>>,
+        /// Each server has a runtime of its own, which ends with it: then no connection of it is left.
+        servers: Mutex<HashMap<Address, Runtime>>,
     }
 
     impl OverHttp {
@@ -89,13 +92,20 @@ mod http {
         }
     }
 
+    impl Drop for OverHttp {
+        fn drop(&mut self) {
+            let servers = std::mem::take(&mut *self.servers.lock().unwrap());
+            servers.into_values().for_each(Runtime::shutdown_background);
+        }
+    }
+
     #[async_trait]
     impl Stage for OverHttp {
         fn transport(&self) -> &dyn Transport {
             &self.transport
         }
 
-        fn runtime(&self) -> &dyn Runtime {
+        fn runtime(&self) -> &dyn clock::Runtime {
             &self.runtime
         }
 
@@ -104,16 +114,18 @@ mod http {
             if let Some(at) = at {
                 config.listen = at.as_str().trim_start_matches("http://").parse().unwrap();
             }
-            let server = Server::bind(config, handler).await.unwrap();
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let server = runtime.spawn(Server::bind(config, handler)).await.unwrap().unwrap();
             let address = server.address();
-            self.servers.lock().unwrap().insert(address.clone(), tokio::spawn(server.run(pending())));
+            runtime.spawn(server.run(pending()));
+            self.servers.lock().unwrap().insert(address.clone(), runtime);
             address
         }
 
         async fn stop(&self, address: &Address) {
-            let server = self.servers.lock().unwrap().remove(address).expect("it runs");
-            server.abort();
-            assert!(server.await.is_err_and(|error| error.is_cancelled()));
+            let runtime = self.servers.lock().unwrap().remove(address).expect("it runs");
+            // Runtimes end on threads of their own.
+            thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(5))).join().unwrap();
         }
     }
 
@@ -159,7 +171,7 @@ mod http {
                 &self.asking.2
             }
 
-            fn runtime(&self) -> &dyn Runtime {
+            fn runtime(&self) -> &dyn clock::Runtime {
                 &self.under.runtime
             }
 
