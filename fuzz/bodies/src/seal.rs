@@ -38,6 +38,7 @@ pub fn seal(data: &[u8]) {
     }
     world.let_time_pass();
     world.speak_on_a_good_wire();
+    world.surroundings.end();
 }
 
 /// What happens next. A number is a node, or a packet by its place on the wire.

@@ -73,6 +73,12 @@ impl Surroundings {
         lock(&self.tasks).is_empty()
     }
 
+    /// Lets go of the tasks, which have these surroundings in hand in their turn.
+    pub(crate) fn end(&self) {
+        let (tasks, sleepers) = (std::mem::take(&mut *lock(&self.tasks)), std::mem::take(&mut *lock(&self.sleepers)));
+        drop((tasks, sleepers));
+    }
+
     /// The lock is free again before the task is polled, which may bring forth others.
     fn next_task(&self) -> Option<BoxFuture<()>> {
         lock(&self.tasks).pop()
