@@ -89,13 +89,13 @@ impl Transport for Wire {
 }
 
 /// A node that keeps what it gets.
-struct Node {
+pub(super) struct Node {
     life: Life,
     mail: Mutex<Vec<(Origin, Bytes)>>,
 }
 
 impl Node {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { life: Life(fsc_core::clock::random()), mail: Mutex::default() })
     }
 
@@ -128,11 +128,11 @@ impl Handler for Node {
     }
 }
 
-fn key(seed: u8) -> NodeKey {
+pub(super) fn key(seed: u8) -> NodeKey {
     NodeKey::from_bytes(&[seed; 32])
 }
 
-fn id(seed: u8) -> NodeId {
+pub(super) fn id(seed: u8) -> NodeId {
     key(seed).id()
 }
 
@@ -146,14 +146,14 @@ fn listed(seeds: impl IntoIterator<Item = u8>) -> Peers {
 
 /// A clock that can be put forward.
 #[derive(Clone)]
-struct Clock(TokioRuntime, Arc<Mutex<Duration>>);
+pub(super) struct Clock(TokioRuntime, Arc<Mutex<Duration>>);
 
 impl Clock {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(TokioRuntime::new(), Arc::default())
     }
 
-    fn pass(&self, minutes: u64) {
+    pub(super) fn pass(&self, minutes: u64) {
         *self.1.lock().unwrap() += Duration::from_mins(minutes);
     }
 }
