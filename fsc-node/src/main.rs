@@ -1,21 +1,28 @@
 //! `fsc`: a node of federated secure computing.
 //!
 //! ```text
-//!   main      the command line
-//!   ├─ serve  one node: configuration, transports, signals
-//!   ├─ key    the file of a node's key
-//!   └─ demo   three nodes on this machine, and what they compute together
+//!   main       the command line
+//!   ├─ serve   one node: configuration, transports, signals; learn: nodes that join it while it runs
+//!   ├─ key     the file of a node's key; annex: the directory beside it
+//!   ├─ invite  lets another node in, and join: the other side of it; invitations: what they share with serve
+//!   └─ demo    three nodes on this machine, and what they compute together
 //! ```
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod annex;
 mod config;
 mod demo;
+mod invitations;
+mod invite;
+mod join;
 mod key;
+mod learn;
 mod memory;
 mod serve;
+mod terminal;
 
 /// Compute on joint data without showing it to one another.
 ///
@@ -36,6 +43,10 @@ enum Command {
     Keygen(key::Options),
     /// Print the id that belongs to a key
     Id(key::Options),
+    /// Let another node join: show a code for it, and the words that both sides compare
+    Invite(invite::Options),
+    /// Join a node by the code that it shows, and compare words with it
+    Join(join::Options),
     /// Show three hospitals compute a joint statistic without showing one another their data
     Demo(demo::Options),
 }
@@ -46,6 +57,8 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Keygen(options) => key::generate(&options),
         Command::Id(options) => key::identify(&options),
+        Command::Invite(options) => invite::run(&options),
+        Command::Join(options) => join::run(&options),
         Command::Demo(options) => demo::run(&options, &mut std::io::stdout().lock()),
     };
     match outcome {

@@ -18,6 +18,7 @@ use fsc_transport::seal::{ForwardLimits, Seal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::learn::Learner;
 use crate::{Outcome, memory};
 
 /// How often an idle node lets go of what its clients forgot.
@@ -74,12 +75,20 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
         Some(seal) => seal.open(node.clone()),
         None => node.clone(),
     };
+    let learner = learner(config, seal.as_ref(), &node);
+    let handler = match (&seal, &learner) {
+        (Some(seal), Some(learner)) => seal.receive(learner.clone(), handler),
+        _ => handler,
+    };
     let server = Server::bind(config.server(listen)?, handler).await?;
     announce(&server.address(), seal.as_ref().and_then(Transport::identity))?;
-    for keeper in config.keepers() {
+    for (seal, keeper) in seal.iter().flat_map(|seal| config.keepers().into_iter().map(move |keeper| (seal, keeper))) {
         tokio::spawn(collect(seal.clone(), keeper, Arc::clone(&node)));
     }
-    tokio::spawn(sweep(Arc::clone(&node), seal, runtime.clone()));
+    if let Some(learner) = &learner {
+        tokio::spawn(Arc::clone(learner).watch());
+    }
+    tokio::spawn(sweep(Arc::clone(&node), seal, learner, runtime.clone()));
     server
         .run(async {
             stop.await;
@@ -89,6 +98,11 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
         .await;
     node.runs().drained(runtime.now() + FAREWELL).await;
     Ok(())
+}
+
+/// What lists nodes that join later, if this one has a key.
+fn learner(config: &Config, seal: Option<&Seal>, node: &Arc<Node>) -> Option<Arc<Learner>> {
+    Some(Arc::new(Learner::new(config, config.annex()?.clone(), seal?.clone(), Arc::clone(node))))
 }
 
 /// The line on standard output by which scripts know that the node is ready, and one that says which node it is, if it has a key.
@@ -103,8 +117,7 @@ fn announce(address: &Address, id: Option<NodeId>) -> std::io::Result<()> {
 }
 
 /// Collects mail for as long as the node runs. What is wrong may be mended at the other end, so it goes on.
-async fn collect(seal: Option<Seal>, keeper: NodeId, node: Arc<Node>) {
-    let Some(seal) = seal else { return };
+pub(crate) async fn collect(seal: Seal, keeper: NodeId, node: Arc<Node>) {
     loop {
         let error = seal.collect(keeper, node.clone()).await;
         tracing::error!("mail can't be collected: {error}");
@@ -124,13 +137,16 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn sweep(node: Arc<Node>, seal: Option<Seal>, runtime: TokioRuntime) {
+async fn sweep(node: Arc<Node>, seal: Option<Seal>, learner: Option<Arc<Learner>>, runtime: TokioRuntime) {
     loop {
         runtime.sleep_until(runtime.now() + SWEEP).await;
         node.bus().sweep();
         node.runs().sweep();
         if let Some(seal) = &seal {
             seal.sweep();
+        }
+        if let Some(learner) = &learner {
+            learner.sweep();
         }
     }
 }
