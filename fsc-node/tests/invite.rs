@@ -98,7 +98,7 @@ fn joined(host: &Stranger, guest: &Stranger, address: Option<String>, says: [&st
 }
 
 /// Nodes that have joined compute with each other, by their keys.
-async fn compute(host: &Stranger, guest: &Stranger) {
+async fn compute(host: &Stranger, guest: &Stranger, uuid: &str) {
     // The running nodes notice.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let processes = [host, guest].map(|node| node.process.as_ref().unwrap());
@@ -107,7 +107,7 @@ async fn compute(host: &Stranger, guest: &Stranger) {
     let clients = Parties::new(&transport, &runtime, processes.map(|node| node.address.clone()));
     let nodes = processes.map(|node| Address::of(node.id.unwrap())).to_vec();
     let sums = (0..2).map(|place| {
-        let network = Network { nodes: nodes.clone(), myself: place, uuid: "joined".to_owned() };
+        let network = Network { nodes: nodes.clone(), myself: place, uuid: uuid.to_owned() };
         clients.compute(place, network, [("data", Value::from(place + 1))]).download()
     });
     for sum in soon(join_all(sums)).await {
@@ -123,12 +123,12 @@ async fn nodes_that_have_joined_compute_without_a_restart() {
     }
     assert!(host.nodes().contains(&guest.id()) && host.nodes().contains(&guest.address()), "{}", host.nodes());
     assert!(guest.nodes().contains(&host.id()) && guest.nodes().contains("collect = false"), "{}", guest.nodes());
-    compute(&host, &guest).await;
+    compute(&host, &guest, "joined").await;
     // And with one.
     let Stranger { config, key, listen, process } = guest;
     drop(process);
     let process = Some(Process::start_by(&listen, &config));
-    compute(&host, &Stranger { config, key, listen, process }).await;
+    compute(&host, &Stranger { config, key, listen, process }, "joined again").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,7 +139,7 @@ async fn a_node_without_an_address_collects_its_mail_where_it_has_joined() {
     }
     assert!(host.nodes().contains(&guest.id()) && !host.nodes().contains("address"), "{}", host.nodes());
     assert!(guest.nodes().contains("collect = true"), "{}", guest.nodes());
-    compute(&host, &guest).await;
+    compute(&host, &guest, "joined").await;
 }
 
 #[test]

@@ -132,7 +132,8 @@ impl Office {
     ) -> BoxFuture<Result<Life, TransportError>> {
         let office = Arc::clone(self);
         Box::pin(async move {
-            let mut may_renew = true;
+            // A node that was restarted has none of the sessions that both had begun.
+            let mut renewals = CONFIRMED + 1;
             loop {
                 let session = office.session(id, hops).await?;
                 let (packet, header) = session.seal(&mail).map_err(|failure| refused(id, failure))?;
@@ -141,8 +142,8 @@ impl Office {
                         office.note_life(id, life);
                         return Ok(life);
                     }
-                    Err(TransportError::Refused { failure, .. }) if failure.code == 410 && may_renew => {
-                        may_renew = false;
+                    Err(TransportError::Refused { failure, .. }) if failure.code == 410 && renewals > 0 => {
+                        renewals -= 1;
                         office.forget(&session);
                     }
                     // What carries packets brought it twice, and the first answer was lost.

@@ -427,6 +427,21 @@ async fn a_restarted_node_gets_its_mail_by_a_new_handshake() {
 }
 
 #[tokio::test]
+async fn a_restarted_node_gets_its_mail_also_if_there_were_many_sessions() {
+    let wire = Wire::default();
+    let (one, first) = node(&wire, 1, listed([2]));
+    // Each time both begin a handshake at once, so there are two sessions.
+    for _ in 0..3 {
+        let (two, _) = node(&wire, 2, listed([1]));
+        let (to, from) = futures_util::future::join(deliver(&one, 2, MAIL), deliver(&two, 1, MAIL)).await;
+        assert!(to.is_ok() && from.is_ok(), "{to:?}, {from:?}");
+    }
+    let (_newest, second) = node(&wire, 2, listed([1]));
+    assert_eq!(deliver(&one, 2, MAIL).await.unwrap(), second.life);
+    assert_eq!(first.mail().len(), 3);
+}
+
+#[tokio::test]
 async fn handshakes_are_answered_at_a_pace() {
     let wire = Wire::default();
     let (one, _) = node(&wire, 1, listed([2]));
