@@ -27,7 +27,7 @@
 //! ```text
 //! offset  size  field
 //!      0     1  version, 2
-//!      1     1  kind: 1 first and 2 second message of a handshake, 3 sealed mail, 4 to 9 of an invitation
+//!      1     1  kind: 1 first and 2 second message of a handshake, 3 sealed mail, 4 to 9 of an invitation, 10 hail, 11 its answer
 //!      2     4  index of the session: in a first message the sender's, else the receiver's
 //!      6     6  number of the packet in its session and direction, from 0; zero in other kinds than 3, 8 and 9
 //!     12        kind 1: 32 bytes, the receiver's id; 96 bytes, Noise's first message with an empty payload
@@ -70,10 +70,23 @@
 //!
 //! words: 8 bytes by `fsc v1 invitation words` over Noise's handshake hash and the nonce of the host; as text, 16 bits a word
 //! ```
+//!
+//! ## Hails
+//!
+//! ```text
+//! kind  bytes after the header
+//!   10  the receiver's id 32; Noise's first message 97 or 129, as that of kind 1 with the prologue `fsc v1 hail`. Its payload:
+//!       flags 1: 1 try to reach me, 2 and that node; with 2, its id 32
+//!   11  Noise's second message, with the index of the question in its header. Its payload:
+//!       milliseconds since 1970, 8; what became of me, and of that node; version, text, at most 64 bytes
+//!
+//! what became: 0 not asked; 1 reached in microseconds 4; 2 code 2  length 2  text
+//! ```
 
 mod arrivals;
 mod counts;
 mod forward;
+pub mod hail;
 mod handshake;
 pub mod invite;
 mod office;
@@ -98,6 +111,7 @@ use fsc_core::transport::{Address, Answer, Assurance, Batch, Handler, Life, Tran
 
 use arrivals::Arrivals;
 use forward::Forwarding;
+use hail::{Itself, Lookout};
 use invite::{Invitations, Reception};
 use office::Office;
 
@@ -132,6 +146,11 @@ impl Seal {
     /// What lets in who was invited, and hands everything else to `inner`, which comes from [`Seal::open`].
     pub fn receive(&self, invitations: Arc<dyn Invitations>, inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
         Arc::new(Reception::new(Arc::clone(&self.0), invitations, inner))
+    }
+
+    /// What answers hails, and hands everything else to `inner`, which comes from [`Seal::open`].
+    pub fn answer(&self, itself: Itself, inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        Arc::new(Lookout::new(Arc::clone(&self.0), itself, inner))
     }
 
     /// Collects the mail that the node `at` keeps for `node`, for as long as it is polled. It ends with an error that does not

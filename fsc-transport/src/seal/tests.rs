@@ -21,7 +21,7 @@ const MAIL: &[u8] = b"\x01 the quick brown fox jumps over the lazy dog";
 
 /// A wire between nodes, which hears everything.
 #[derive(Clone, Default)]
-struct Wire(Arc<Mutex<Heard>>);
+pub(super) struct Wire(Arc<Mutex<Heard>>);
 
 #[derive(Default)]
 struct Heard {
@@ -37,12 +37,20 @@ impl Wire {
         self.0.lock().unwrap().nodes.get(to).cloned().ok_or_else(unreachable)
     }
 
+    pub(super) fn put(&self, seed: u8, node: Arc<dyn Handler>) {
+        self.0.lock().unwrap().nodes.insert(place(seed).parse().unwrap(), node);
+    }
+
+    pub(super) fn take(&self, seed: u8) {
+        self.0.lock().unwrap().nodes.remove(&place(seed).parse().unwrap());
+    }
+
     /// Says something to a node, as anybody can.
     fn say(&self, to: &str, packet: Bytes) -> Result<Life, Failure> {
         self.at(&to.parse().unwrap()).unwrap().mail(Origin::Remote, packet)
     }
 
-    fn heard(&self, to: &str) -> Vec<Bytes> {
+    pub(super) fn heard(&self, to: &str) -> Vec<Bytes> {
         let to: Address = to.parse().unwrap();
         let heard = self.0.lock().unwrap();
         heard.packets.iter().filter(|(there, _)| *there == to).map(|(_, packet)| packet.clone()).collect()
@@ -99,7 +107,7 @@ impl Node {
         Arc::new(Self { life: Life(fsc_core::clock::random()), mail: Mutex::default() })
     }
 
-    fn mail(&self) -> Vec<(Origin, Bytes)> {
+    pub(super) fn mail(&self) -> Vec<(Origin, Bytes)> {
         self.mail.lock().unwrap().clone()
     }
 }
@@ -136,11 +144,11 @@ pub(super) fn id(seed: u8) -> NodeId {
     key(seed).id()
 }
 
-fn place(seed: u8) -> String {
+pub(super) fn place(seed: u8) -> String {
     format!("wire:{seed}")
 }
 
-fn listed(seeds: impl IntoIterator<Item = u8>) -> Peers {
+pub(super) fn listed(seeds: impl IntoIterator<Item = u8>) -> Peers {
     Peers::new(seeds.into_iter().map(|seed| Peer::at(id(seed), place(seed).parse().unwrap())), true)
 }
 
@@ -184,7 +192,7 @@ fn node(wire: &Wire, seed: u8, peers: Peers) -> (Seal, Arc<Node>) {
 }
 
 /// A node that nobody can reach.
-fn hidden(wire: &Wire, seed: u8, peers: Peers) -> (Seal, Arc<Node>) {
+pub(super) fn hidden(wire: &Wire, seed: u8, peers: Peers) -> (Seal, Arc<Node>) {
     let node = Node::new();
     let seal = Seal::new(key(seed), Arc::new(peers), wire.clone(), TokioRuntime::new(), ForwardLimits::default());
     (seal, node)
