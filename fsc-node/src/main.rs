@@ -5,6 +5,7 @@
 //!   ├─ serve   one node: configuration, transports, signals; learn: nodes that join it while it runs
 //!   ├─ key     the file of a node's key; annex: the directory beside it
 //!   ├─ invite  lets another node in, and join: the other side of it; invitations: what they share with serve
+//!   ├─ doctor  what is wrong with a node's surroundings
 //!   └─ demo    three nodes on this machine, and what they compute together
 //! ```
 
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 mod annex;
 mod config;
 mod demo;
+mod doctor;
 mod invitations;
 mod invite;
 mod join;
@@ -47,6 +49,8 @@ enum Command {
     Invite(invite::Options),
     /// Join a node by the code that it shows, and compare words with it
     Join(join::Options),
+    /// Look at keys, addresses, ports, clocks and the way to each peer, and say what is to be fixed
+    Doctor(doctor::Options),
     /// Show three hospitals compute a joint statistic without showing one another their data
     Demo(demo::Options),
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Id(options) => key::identify(&options),
         Command::Invite(options) => invite::run(&options),
         Command::Join(options) => join::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Demo(options) => demo::run(&options, &mut std::io::stdout().lock()),
     };
     match outcome {

@@ -14,10 +14,12 @@ use fsc_core::node::Node;
 use fsc_core::transport::{Address, Handler, Transport};
 use fsc_transport::TokioRuntime;
 use fsc_transport::http::{ClientConfig, HttpTransport, Server};
+use fsc_transport::seal::hail::Itself;
 use fsc_transport::seal::{ForwardLimits, Seal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::invitations::since_epoch;
 use crate::learn::Learner;
 use crate::{Outcome, memory};
 
@@ -29,6 +31,9 @@ const RECONSIDER: Duration = Duration::from_secs(30);
 
 /// How long a node that stops takes at most to tell its peers.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What `fsc doctor` of others is told.
+const ITSELF: Itself = Itself { time: since_epoch, release: env!("CARGO_PKG_VERSION") };
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -77,7 +82,7 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
     };
     let learner = learner(config, seal.as_ref(), &node);
     let handler = match (&seal, &learner) {
-        (Some(seal), Some(learner)) => seal.receive(learner.clone(), handler),
+        (Some(seal), Some(learner)) => seal.answer(ITSELF, seal.receive(learner.clone(), handler)),
         _ => handler,
     };
     let server = Server::bind(config.server(listen)?, handler).await?;
