@@ -11,7 +11,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -96,9 +96,14 @@ impl Annex {
     }
 }
 
-/// Makes a directory that its owner alone may read, if there is none.
+/// Makes a directory that its owner alone may use, if there is none.
 pub(crate) fn directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if path.metadata()?.permissions().mode() & 0o077 != 0 {
+        let why = format!("others may use {0}: take that right away with `chmod 700 {0}`", path.display());
+        return Err(io::Error::new(ErrorKind::PermissionDenied, why));
+    }
+    Ok(())
 }
 
 /// What a small file says.
@@ -123,4 +128,33 @@ fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(0o600);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_others_may_use_is_refused() {
+        let path = std::env::temp_dir().join(format!("fsc-annex-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        directory(&path).unwrap();
+        directory(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(directory(&path).unwrap_err().to_string().contains("chmod 700"));
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_replaces_what_was_there_and_leaves_nothing_beside() {
+        let path = std::env::temp_dir().join(format!("fsc-annex-{}-whole", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        directory(&path).unwrap();
+        for text in ["a long text", "short"] {
+            write(&path.join("file"), text).unwrap();
+            assert_eq!(read(&path.join("file")).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        fs::remove_dir_all(&path).unwrap();
+    }
 }

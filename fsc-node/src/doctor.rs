@@ -4,6 +4,7 @@
 
 mod peers;
 
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use fsc_transport::http::{ClientConfig, HttpTransport};
 use fsc_transport::seal::hail::Hail;
 
 use self::peers::Round;
+use crate::Outcome;
 use crate::config::Config;
-use crate::{Outcome, terminal};
 
 /// How long a node may take to say that it is there.
 const QUICK: Duration = Duration::from_secs(3);
@@ -37,22 +38,22 @@ pub(crate) struct Options {
 pub(crate) struct ToFix(usize);
 
 /// What was found so far.
-#[derive(Default)]
 struct Report {
+    out: io::Stdout,
     fixes: usize,
 }
 
 impl Report {
-    fn ok(&mut self, about: &str, what: &str) -> std::io::Result<()> {
-        terminal::say(&format!("ok   {about}: {what}"))
+    fn ok(&mut self, about: &str, what: &str) -> io::Result<()> {
+        writeln!(self.out, "ok   {about}: {what}")
     }
 
-    fn fix(&mut self, about: &str, what: &str) -> std::io::Result<()> {
+    fn fix(&mut self, about: &str, what: &str) -> io::Result<()> {
         self.fixes += 1;
-        terminal::say(&format!("fix  {about}: {what}"))
+        writeln!(self.out, "fix  {about}: {what}")
     }
 
-    fn note(&mut self, about: &str, finding: Result<String, String>) -> std::io::Result<()> {
+    fn note(&mut self, about: &str, finding: Result<String, String>) -> io::Result<()> {
         match finding {
             Ok(what) => self.ok(about, &what),
             Err(what) => self.fix(about, &what),
@@ -76,14 +77,14 @@ impl Carriers {
 
 /// Looks at everything, and says what is to be fixed.
 pub(crate) fn run(options: &Options) -> Outcome {
-    let mut report = Report::default();
+    let mut report = Report { out: io::stdout(), fixes: 0 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(examine(options, &mut report))?;
     runtime.shutdown_background();
     if report.fixes == 0 { Ok(()) } else { Err(ToFix(report.fixes).into()) }
 }
 
-async fn examine(options: &Options, report: &mut Report) -> std::io::Result<()> {
+async fn examine(options: &Options, report: &mut Report) -> io::Result<()> {
     let file = options.config.display().to_string();
     let config = match Config::read(&options.config) {
         Ok(config) => config,
@@ -115,7 +116,7 @@ async fn listen(
     key: Option<&NodeKey>,
     carriers: &Carriers,
     report: &mut Report,
-) -> std::io::Result<Option<Address>> {
+) -> io::Result<Option<Address>> {
     let server = match config.server(None) {
         Ok(server) => server,
         Err(error) => return report.fix("listen", &told(&error)).map(|()| None),

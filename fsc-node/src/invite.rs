@@ -7,7 +7,7 @@ use clap::Args;
 use fsc_core::transport::{Address, Batch, Transport};
 use fsc_transport::http::{ClientConfig, HttpTransport};
 use fsc_transport::seal::invite::{Code, DECISION, Lookup, MOST_FAILURES, NotACode, Verdict};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::annex::{Annex, AnnexError};
 use crate::config::{Config, ConfigError};
@@ -56,7 +56,7 @@ pub(crate) enum InviteError {
     Declined,
     #[error("the other side says that the words differ, or gave up: nobody is listed. `fsc invite` makes another code")]
     DeclinedThere,
-    #[error("the other side has not agreed within {} minutes: nobody is listed. `fsc invite` makes another code", DECISION.as_secs() / 60)]
+    #[error("not both sides have agreed within {} minutes: nobody is listed. `fsc invite` makes another code", DECISION.as_secs() / 60)]
     Undecided,
     #[error("interrupted: the invitation is void")]
     Interrupted,
@@ -110,7 +110,8 @@ fn present(code: &Code, minutes: u64) -> std::io::Result<()> {
     let text = code.to_string();
     terminal::say(&format!("whoever has this code can join, once, in the next {minutes} minutes:\n\n    {text}\n"))?;
     // What is written in capitals takes fewer squares.
-    terminal::show(&text.to_ascii_uppercase())?;
+    let has_path = text.matches('/').count() > 1;
+    terminal::show(&if has_path { text } else { text.to_ascii_uppercase() })?;
     terminal::say("at the other side: fsc join CODE --config FILE")
 }
 
@@ -151,17 +152,19 @@ impl<'a> Open<'a> {
     /// Asks both people, and lists who has joined if both agree.
     async fn decide(&self, joined: &Joined, is_sure: bool) -> Result<(), InviteError> {
         let Joined { id, address, words } = joined;
+        let until = Instant::now() + DECISION;
         let place = address.as_ref().map_or("it collects its mail here".to_owned(), |at| format!("at {at}"));
         terminal::say(&format!("node {id} wants to join ({place})\nwords: {words}"))?;
         let question = "Does the other side show these words, and this id?";
         let agrees = tokio::select! {
             agrees = terminal::agrees(question, is_sure) => agrees?,
             () = self.declined() => return Err(InviteError::DeclinedThere),
+            () = sleep_until(until) => return Err(InviteError::Undecided),
         };
         if !agrees {
             return Err(InviteError::Declined);
         }
-        if !self.agreed().await? {
+        if !self.agreed(until).await? {
             return Err(InviteError::DeclinedThere);
         }
         let id = id.parse().map_err(|error| std::io::Error::other(format!("{error}")))?;
@@ -179,8 +182,7 @@ impl<'a> Open<'a> {
     }
 
     /// Waits for what the other side says.
-    async fn agreed(&self) -> Result<bool, InviteError> {
-        let until = Instant::now() + DECISION;
+    async fn agreed(&self, until: Instant) -> Result<bool, InviteError> {
         while Instant::now() < until {
             if let Some(agrees) = self.book.says(self.lookup) {
                 return Ok(agrees);

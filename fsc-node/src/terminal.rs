@@ -43,8 +43,9 @@ fn print_question(question: &str) -> io::Result<()> {
 /// A QR code, two of its rows a line, black on white whatever the terminal's colours are.
 fn picture(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    let picture = code.render::<Dense1x2>().build();
-    Some(picture.lines().map(|line| format!("    \x1b[30;107m{line}\x1b[0m\n")).collect())
+    let rows = code.render::<Dense1x2>().build();
+    let lines: Vec<String> = rows.lines().map(|line| format!("    \x1b[30;107m{line}\x1b[0m")).collect();
+    Some(lines.join("\n"))
 }
 
 #[cfg(test)]

@@ -154,6 +154,13 @@ fn a_peer_that_does_not_know_this_node_is_to_be_fixed_there() {
 }
 
 #[test]
+fn a_peer_without_a_key_is_to_be_fixed_there() {
+    let nodes = two();
+    let _keyless = Process::start_at(&nodes[1].listen, "");
+    nodes[0].findings().want_fixed(&[&nodes[1].id.to_string(), "give it a key"]);
+}
+
+#[test]
 fn a_peer_that_has_a_wrong_address_of_this_node_is_to_be_fixed_there() {
     let mut nodes = Patient::all(2, |from, to, all| match from {
         0 => at(&all[to]),

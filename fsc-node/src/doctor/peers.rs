@@ -67,7 +67,7 @@ impl Round<'_> {
         let hail = Hail { back: self.running.is_some(), about: None };
         match hail.ask(&self.carriers.patient, self.key, id, address).await {
             Ok(hailed) => self.hailed(&about, &hailed, round_trip),
-            Err(error) => self.report.fix(&about, &self.unknown(&error)),
+            Err(error) => self.report.fix(&about, &unanswered(&error)),
         }
     }
 
@@ -102,7 +102,7 @@ impl Round<'_> {
                 }
                 Ok(Hailed { about: Some(Err(failure)), .. }) => Err(format!("its forwarder says: {failure}")),
                 Ok(_) => Err("its forwarder does not say whether it reaches it".to_owned()),
-                Err(error) => Err(format!("its forwarder can't be asked: {}", self.unknown(&error))),
+                Err(error) => Err(format!("its forwarder can't be asked: {}", unanswered(&error))),
             };
             let is_fine = finding.is_ok();
             self.report.note(&about, finding)?;
@@ -144,22 +144,22 @@ impl Round<'_> {
         took.sort_unstable();
         Ok(took[ROUND_TRIPS / 2])
     }
+}
 
-    /// Why a node that is there has not answered, and what to do.
-    fn unknown(&self, error: &TransportError) -> String {
-        match error {
-            TransportError::Refused { failure: Failure { code: 421, message, .. }, .. } => {
-                format!("it has another key: {message}")
-            }
-            TransportError::Refused { failure: Failure { code: 425, message, .. }, .. } => {
-                format!("{message}, or have a client there name this node")
-            }
-            TransportError::Refused { failure: Failure { code: 400 | 404, message, .. }, .. } => {
-                format!("it does not answer questions of `fsc doctor` ({message}): give it a key, or update it")
-            }
-            TransportError::Refused { failure, .. } => failure.message.clone(),
-            error => error.to_string(),
+/// Why a node that is there has not answered, and what to do.
+fn unanswered(error: &TransportError) -> String {
+    match error {
+        TransportError::Refused { failure: Failure { code: 421, message, .. }, .. } => {
+            format!("it has another key: {message}")
         }
+        TransportError::Refused { failure: Failure { code: 425, message, .. }, .. } => {
+            format!("{message}, or have a client there name this node")
+        }
+        TransportError::Refused { failure: Failure { code: 400 | 404, message, .. }, .. } => {
+            format!("it does not answer questions of `fsc doctor` ({message}): give it a key, or update it")
+        }
+        TransportError::Refused { failure, .. } => failure.message.clone(),
+        error => error.to_string(),
     }
 }
 

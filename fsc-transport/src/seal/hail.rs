@@ -12,7 +12,8 @@
 //!
 //! # Leakage
 //!
-//! A node that is known here learns the time and the version here, and, if mail from it is forwarded to another node, whether that one can be reached.
+//! A node that is known here learns the time and the version here, whether this node reaches it and by which way it was tried, and the same
+//! of another node, if mail from it is forwarded to that one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

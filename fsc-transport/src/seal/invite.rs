@@ -134,7 +134,8 @@ impl Stage {
     const fn lasts(&self) -> Duration {
         match self {
             Self::Greeted(_) => HANDSHAKE,
-            Self::Claimed(_) => DECISION,
+            // Who decides at the last moment is still heard.
+            Self::Claimed(_) => DECISION.saturating_add(HANDSHAKE),
         }
     }
 }
@@ -284,8 +285,9 @@ impl State {
 
     fn claimed(&mut self, index: u32, now: Time) -> Option<(Lookup, &mut Talk)> {
         match self.guests.get_mut(&index)? {
-            (lookup, since, Stage::Claimed(talk)) if now.since(*since) < DECISION => Some((*lookup, talk)),
-            _ => None,
+            (_, since, stage) if now.since(*since) >= stage.lasts() => None,
+            (lookup, _, Stage::Claimed(talk)) => Some((*lookup, talk)),
+            (_, _, Stage::Greeted(_)) => None,
         }
     }
 

@@ -182,6 +182,21 @@ async fn a_wrong_token_is_refused_and_five_of_them_void_the_invitation() {
 }
 
 #[tokio::test]
+async fn changed_messages_count_as_attempts_and_leave_the_genuine_ones_valid() {
+    let line = Line::new();
+    let code = line.invite();
+    let (guest, first) = Joiner::begin(&key(GUEST), code.lookup(), &code.psk()).unwrap();
+    let (guest, third) = guest.read(line.ask(first).await.unwrap(), None).unwrap();
+    let mut changed = third.to_vec();
+    changed[20] ^= 1;
+    for _ in 1..MOST_FAILURES {
+        assert_eq!(line.ask(changed.clone().into()).await.unwrap_err().code, 403);
+    }
+    guest.read(line.ask(third).await.unwrap()).unwrap();
+    assert_eq!(line.book.guests.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn guesses_of_invitations_are_paced_and_do_not_keep_out_who_has_one() {
     let line = Line::new();
     let other = Code::draw(&"http://host:1".parse().unwrap()).unwrap();
@@ -224,7 +239,7 @@ async fn handshakes_and_people_have_so_much_time() {
     line.clock.pass(1);
     assert_eq!(line.ask(third).await.unwrap_err().code, 410);
     guest.ask(&line, other.address(), true).await.unwrap();
-    line.clock.pass(10);
+    line.clock.pass(11);
     assert_eq!(refusal(guest.ask(&line, other.address(), true).await), 410);
 }
 
