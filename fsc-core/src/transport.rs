@@ -158,7 +158,7 @@ pub trait Transport: Send + Sync + 'static {
     async fn lost(&self, to: &Address, life: Life) -> TransportError;
 
     /// Asks the node at `to` for sealed mail that waits there until it is collected; `asking` proves whose. Where there is
-    /// none, the answer takes a while and is empty.
+    /// none, the answer takes a while and is empty. Other sealed questions go the same way.
     async fn collect(&self, to: &Address, asking: Bytes) -> Result<Bytes, TransportError> {
         let _ = asking;
         Err(TransportError::NoTransport { to: to.clone() })
@@ -257,7 +257,8 @@ pub trait Handler: Send + Sync + 'static {
         self.mail(Origin::InProcess, Bytes::new())
     }
 
-    /// Hands out mail that waits here for whoever proves to be its receiver by `asking`; waits a while for some.
+    /// Hands out mail that waits here for whoever proves to be its receiver by `asking`; waits a while for some. Other sealed
+    /// questions come the same way.
     async fn collect(&self, origin: Origin, asking: Bytes) -> Result<Bytes, Failure> {
         let _ = (origin, asking);
         Err(Failure::new(404, "no mail waits here for anybody: this node forwards none"))

@@ -20,6 +20,7 @@
 //! address = "serial:/dev/ttyUSB0?baud=115200"
 //! client = "bench"            # whoever is at the other end may use the node by that name; absent: nobody may
 //! patience_seconds = 12       # how long the line may be cut, or the other end be silent, until what is pending fails
+//! # Nodes that `fsc invite` and `fsc join` have learned stand in node.key.d/nodes.toml, in the same form.
 //!
 //! [[clients]]                 # without any, everybody who reaches the node on loopback may use it
 //! name = "alice"
@@ -50,8 +51,9 @@
 //! ```
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
@@ -61,10 +63,11 @@ use fsc_core::bus::grant::Quotas;
 use fsc_core::bus::policy::Rules;
 use fsc_core::identity::{NodeId, NodeKey, NotAnId};
 use fsc_core::runs;
-use fsc_core::transport::NotAnAddress;
+use fsc_core::transport::{Address, NotAnAddress};
 use fsc_transport::seal::{self, Peer, Way};
 use serde::Deserialize;
 
+use crate::annex::{Annex, AnnexError};
 use crate::key::{self, KeyError};
 
 #[cfg(feature = "http")]
@@ -85,6 +88,11 @@ pub(crate) struct Config {
     pub(crate) policy: Rules,
     peers: Peers,
     limits: Limits,
+    #[serde(skip)]
+    annex: Option<Annex>,
+    /// Nodes that were learned by invitations.
+    #[serde(skip)]
+    learned: Vec<Other>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,16 +102,16 @@ struct Identity {
 }
 
 /// Another node.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Other {
-    id: String,
-    address: Option<String>,
-    via: Option<String>,
+pub(crate) struct Other {
+    pub(crate) id: String,
+    pub(crate) address: Option<String>,
+    pub(crate) via: Option<String>,
     #[serde(default)]
-    forward: bool,
+    pub(crate) forward: bool,
     #[serde(default)]
-    collect: bool,
+    pub(crate) collect: bool,
 }
 
 /// A serial line.
@@ -122,9 +130,9 @@ struct Client {
     token: String,
 }
 
-impl std::fmt::Debug for Client {
+impl fmt::Debug for Client {
     /// Without the token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "client {}", self.name)
     }
 }
@@ -181,6 +189,8 @@ pub(crate) enum ConfigError {
     ShortToken(String),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Annex(#[from] AnnexError),
     #[error("[[nodes]] lists {node:?}: {why}")]
     Node { node: String, why: String },
     #[error(
@@ -201,6 +211,10 @@ impl Config {
         if let (Some(key), Some(beside)) = (&mut config.identity.key, path.parent()) {
             *key = beside.join(&*key);
         }
+        config.annex = config.identity.key.as_deref().map(Annex::of);
+        if let Some(annex) = &config.annex {
+            config.learned = annex.parse(&annex.text()?)?;
+        }
         Ok(config)
     }
 
@@ -215,7 +229,10 @@ impl Config {
 
     /// The other nodes.
     pub(crate) fn peers(&self) -> Result<seal::Peers, ConfigError> {
-        let peers = self.nodes.iter().map(Other::peer).collect::<Result<Vec<_>, _>>()?;
+        let own = self.nodes.iter().map(Other::peer).collect::<Result<Vec<_>, _>>()?;
+        let learned = self.learned.iter().map(Other::peer).collect::<Result<Vec<_>, _>>()?;
+        let counts = |peer: &Peer| !own.iter().any(|own| own.id == peer.id);
+        let peers: Vec<Peer> = own.iter().cloned().chain(learned.into_iter().filter(counts)).collect();
         let mut ids = HashSet::new();
         if let Some(twice) = peers.iter().find(|peer| !ids.insert(peer.id)) {
             return Err(ConfigError::Node { node: twice.id.to_string(), why: "twice".to_owned() });
@@ -229,7 +246,36 @@ impl Config {
         Ok(seal::Peers::new(peers, only_listed))
     }
 
-    /// The nodes that keep mail for this one.
+    /// The nodes that the file itself lists.
+    pub(crate) fn own(&self) -> HashSet<NodeId> {
+        self.nodes.iter().filter_map(|node| node.id.parse().ok()).collect()
+    }
+
+    /// Whether clients may compute with listed nodes only as soon as there is one.
+    pub(crate) fn closes(&self) -> bool {
+        self.peers.only_listed.is_none()
+    }
+
+    /// What the processes of this node share, if it has a key.
+    pub(crate) fn annex(&self) -> Option<&Annex> {
+        self.annex.as_ref()
+    }
+
+    /// Where this node can be asked from its own machine, as far as its configuration says.
+    pub(crate) fn local(&self) -> Option<Address> {
+        let mut listen = self.listen.filter(|listen| listen.port() != 0)?;
+        if listen.ip().is_unspecified() {
+            listen.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        format!("http://{listen}").parse().ok()
+    }
+
+    /// Where others reach this node, as far as its configuration says.
+    pub(crate) fn reachable(&self) -> Option<Address> {
+        self.listen.filter(|listen| !listen.ip().is_unspecified()).and_then(|_| self.local())
+    }
+
+    /// The nodes that keep mail for this one, by the file's own list.
     pub(crate) fn keepers(&self) -> Vec<NodeId> {
         self.nodes.iter().filter(|node| node.collect).filter_map(|node| node.id.parse().ok()).collect()
     }
@@ -275,7 +321,13 @@ impl Config {
 }
 
 impl Other {
-    fn peer(&self) -> Result<Peer, ConfigError> {
+    /// Whether it is the same node.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.id.eq_ignore_ascii_case(&other.id)
+    }
+
+    /// The node, as the seal knows it.
+    pub(crate) fn peer(&self) -> Result<Peer, ConfigError> {
         let wrong = |why: &dyn ToString| ConfigError::Node { node: self.id.clone(), why: why.to_string() };
         let id = self.id.parse().map_err(|error: NotAnId| wrong(&error))?;
         let way = match (&self.address, &self.via) {
@@ -288,6 +340,20 @@ impl Other {
             return Err(wrong(&"mail is collected from nodes that have an address"));
         }
         Ok(Peer { id, way, forward: self.forward })
+    }
+}
+
+impl fmt::Display for Other {
+    /// As it stands in a file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, address, via, forward, collect } = self;
+        write!(f, "[[nodes]]\nid = {id:?}\n")?;
+        for (name, text) in [("address", address), ("via", via)] {
+            if let Some(text) = text {
+                writeln!(f, "{name} = {text:?}")?;
+            }
+        }
+        writeln!(f, "forward = {forward}\ncollect = {collect}\n")
     }
 }
 
@@ -322,6 +388,29 @@ mod tests {
         let peers = config.peers().unwrap().all();
         assert_eq!(peers.iter().filter(|peer| matches!(peer.way, Way::By(_))).count(), 1);
         assert_eq!((config.policy.minimum_parties, config.policy.dealer), (Some(3), false));
+    }
+
+    #[test]
+    fn what_is_learned_reads_as_it_was_written_and_counts_less_than_the_file() {
+        let [one, two] = [1, 2].map(|seed| NodeKey::from_bytes(&[seed; 32]).id());
+        let other = |id: NodeId, address: Option<&str>, collect| Other {
+            id: id.to_string(),
+            address: address.map(str::to_owned),
+            via: None,
+            forward: false,
+            collect,
+        };
+        let written =
+            [other(one, Some("http://old"), true), other(two, None, false), other(one, Some("http://b:1"), true)];
+        let annex = Annex::of(Path::new("node.key"));
+        let learned = annex.parse(&written.map(|other| other.to_string()).concat()).unwrap();
+        assert_eq!(learned.len(), 2, "the last one counts");
+        let mut config = Config { learned, ..Config::default() };
+        let way =
+            |config: &Config, id| config.peers().unwrap().all().into_iter().find(|peer| peer.id == id).unwrap().way;
+        assert_eq!((way(&config, one), way(&config, two)), (Way::At("http://b:1".parse().unwrap()), Way::Collected));
+        config.nodes = vec![other(one, Some("http://mine"), false)];
+        assert_eq!(way(&config, one), Way::At("http://mine".parse().unwrap()));
     }
 
     #[test]

@@ -1,24 +1,39 @@
 //! `fsc`: a node of federated secure computing.
 //!
 //! ```text
-//!   main      the command line
-//!   ├─ serve  one node: configuration, transports, signals
-//!   ├─ key    the file of a node's key
-//!   └─ demo   three nodes on this machine, and what they compute together
+//!   main       the command line
+//!   ├─ serve   one node: configuration, transports, signals; learn: nodes that join it while it runs
+//!   ├─ key     the file of a node's key; annex: the directory beside it
+//!   ├─ invite  lets another node in, and join: the other side of it; invitations: what they share with serve
+//!   ├─ doctor  what is wrong with a node's surroundings
+//!   └─ demo    three nodes on this machine, and what they compute together
 //! ```
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-// A configuration is read whole, whatever this program was built with.
+// What is on disk is the same, whatever this program was built with.
+#[cfg_attr(not(feature = "http"), allow(dead_code))]
+mod annex;
 #[cfg_attr(not(all(feature = "http", feature = "serial")), allow(dead_code))]
 mod config;
 #[cfg(feature = "http")]
 mod demo;
+#[cfg(feature = "http")]
+mod doctor;
+#[cfg_attr(not(feature = "http"), allow(dead_code))]
+mod invitations;
+#[cfg(feature = "http")]
+mod invite;
+#[cfg(feature = "http")]
+mod join;
 mod key;
+mod learn;
 mod memory;
 mod serve;
+#[cfg(feature = "http")]
+mod terminal;
 
 /// Compute on joint data without showing it to one another.
 ///
@@ -40,6 +55,15 @@ enum Command {
     /// Print the id that belongs to a key
     Id(key::Options),
     #[cfg(feature = "http")]
+    /// Let another node join: show a code for it, and the words that both sides compare
+    Invite(invite::Options),
+    #[cfg(feature = "http")]
+    /// Join a node by the code that it shows, and compare words with it
+    Join(join::Options),
+    #[cfg(feature = "http")]
+    /// Look at keys, addresses, ports, clocks and the way to each peer, and say what is to be fixed
+    Doctor(doctor::Options),
+    #[cfg(feature = "http")]
     /// Show three hospitals compute a joint statistic without showing one another their data
     Demo(demo::Options),
 }
@@ -50,6 +74,12 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Keygen(options) => key::generate(&options),
         Command::Id(options) => key::identify(&options),
+        #[cfg(feature = "http")]
+        Command::Invite(options) => invite::run(&options),
+        #[cfg(feature = "http")]
+        Command::Join(options) => join::run(&options),
+        #[cfg(feature = "http")]
+        Command::Doctor(options) => doctor::run(&options),
         #[cfg(feature = "http")]
         Command::Demo(options) => demo::run(&options, &mut std::io::stdout().lock()),
     };

@@ -14,6 +14,7 @@ use fsc_core::node::Node;
 use fsc_core::transport::{Handler, Transport};
 #[cfg(feature = "http")]
 use fsc_transport::http::{HttpTransport, Server};
+use fsc_transport::seal::hail::Itself;
 use fsc_transport::seal::{ForwardLimits, Seal};
 #[cfg(feature = "serial")]
 use fsc_transport::serial::{LineConfig, SerialTransport};
@@ -24,6 +25,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
+use crate::invitations::since_epoch;
+use crate::learn::Learner;
 use crate::{Outcome, memory};
 
 /// How often an idle node lets go of what its clients forgot.
@@ -34,6 +37,9 @@ const RECONSIDER: Duration = Duration::from_secs(30);
 
 /// How long a node that stops takes at most to tell its peers.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What `fsc doctor` of others is told.
+const ITSELF: Itself = Itself { time: since_epoch, release: env!("CARGO_PKG_VERSION") };
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -81,6 +87,11 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
         Some(seal) => seal.open(node.clone()),
         None => node.clone(),
     };
+    let learner = learner(config, seal.as_ref(), &node);
+    let handler = match (&seal, &learner) {
+        (Some(seal), Some(learner)) => seal.answer(ITSELF, seal.receive(learner.clone(), handler)),
+        _ => handler,
+    };
     let stop = stop_signal()?;
     let stopped = async {
         stop.await;
@@ -89,13 +100,21 @@ async fn serve(listen: Option<SocketAddr>, config: &Config) -> Outcome {
     };
     let serving = wires.open(config, listen, &handler).await?;
     announce(&serving.addresses, seal.as_ref().and_then(Transport::identity))?;
-    for keeper in config.keepers() {
+    for (seal, keeper) in seal.iter().flat_map(|seal| config.keepers().into_iter().map(move |keeper| (seal, keeper))) {
         tokio::spawn(collect(seal.clone(), keeper, Arc::clone(&node)));
     }
-    tokio::spawn(sweep(Arc::clone(&node), seal, runtime.clone()));
+    if let Some(learner) = &learner {
+        tokio::spawn(Arc::clone(learner).watch());
+    }
+    tokio::spawn(sweep(Arc::clone(&node), seal, learner, runtime.clone()));
     serving.run(stopped).await;
     node.runs().drained(runtime.now() + FAREWELL).await;
     Ok(())
+}
+
+/// What lists nodes that join later, if this one has a key.
+fn learner(config: &Config, seal: Option<&Seal>, node: &Arc<Node>) -> Option<Arc<Learner>> {
+    Some(Arc::new(Learner::new(config, config.annex()?.clone(), seal?.clone(), Arc::clone(node))))
 }
 
 /// What carries the node's mail and requests.
@@ -194,8 +213,7 @@ fn announce(addresses: &[String], id: Option<NodeId>) -> std::io::Result<()> {
 }
 
 /// Collects mail for as long as the node runs. What is wrong may be mended at the other end, so it goes on.
-async fn collect(seal: Option<Seal>, keeper: NodeId, node: Arc<Node>) {
-    let Some(seal) = seal else { return };
+pub(crate) async fn collect(seal: Seal, keeper: NodeId, node: Arc<Node>) {
     loop {
         let error = seal.collect(keeper, node.clone()).await;
         tracing::error!("mail can't be collected: {error}");
@@ -215,13 +233,16 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn sweep(node: Arc<Node>, seal: Option<Seal>, runtime: TokioRuntime) {
+async fn sweep(node: Arc<Node>, seal: Option<Seal>, learner: Option<Arc<Learner>>, runtime: TokioRuntime) {
     loop {
         runtime.sleep_until(runtime.now() + SWEEP).await;
         node.bus().sweep();
         node.runs().sweep();
         if let Some(seal) = &seal {
             seal.sweep();
+        }
+        if let Some(learner) = &learner {
+            learner.sweep();
         }
     }
 }

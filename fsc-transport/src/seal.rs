@@ -29,9 +29,9 @@
 //! ```text
 //! offset  size  field
 //!      0     1  version, 2
-//!      1     1  kind: 1 first and 2 second message of a handshake, 3 sealed mail
+//!      1     1  kind: 1 first and 2 second message of a handshake, 3 sealed mail, 4 to 9 of an invitation, 10 hail, 11 its answer
 //!      2     4  index of the session: in a first message the sender's, else the receiver's
-//!      6     6  number of the packet in its session and direction, from 0; zero in handshakes
+//!      6     6  number of the packet in its session and direction, from 0; zero in other kinds than 3, 8 and 9
 //!     12        kind 1: 32 bytes, the receiver's id; 96 bytes, Noise's first message with an empty payload
 //!     12        kind 2: 52 bytes, Noise's second message; its payload is the sender's index
 //!     12        kind 3: chunks of 65,519 bytes, the last one shorter, each followed by its tag of 16 bytes
@@ -53,11 +53,44 @@
 //!
 //! The answer to 6 is a sequence of `number 8  length 4  packet`. Who asks for its mail and has no session sends the first message
 //! of a handshake in place of 6, and gets the second one with the number 2^64 - 1.
+//!
+//! ## Invitations
+//!
+//! Packets of even kinds are asked as mail is, those of odd kinds answer them. The index is drawn by the guest (in 4, 5, 7, 9) or by the
+//! host (in 6 and 8). Noise's pattern is `Noise_XXpsk0_25519_AESGCM_SHA256`, its prologue `fsc v1 invitation`, the header of 4, and the lookup. What
+//! follows the handshake is sealed under its keys, with the packet's number as nonce. What is derived by a context comes
+//! from BLAKE3 in `derive_key` mode; lookup and psk come from the token as [the code](invite::Code) says.
+//!
+//! ```text
+//! kind  bytes after the header
+//!    4  lookup 8  Noise's first message 48, empty
+//!    5  Noise's second message 132: index of the host 4, commitment 32 (`fsc v1 invitation commitment` over a nonce of 32 bytes)
+//!    6  Noise's third message 96 and more: nonce of the guest 32, its address in UTF-8, at most 512, empty if it has none
+//!    7  sealed 48, number 0: nonce of the host 32
+//!    8  sealed 17, numbers 1, 2, 3 …, none twice: 1 if the guest's person agrees, 0 if not
+//!    9  sealed 17, number of the question: 0 somebody does not agree, 1 both agree and the host lists the guest, 2 not known yet
+//!
+//! words: 8 bytes by `fsc v1 invitation words` over Noise's handshake hash and the nonce of the host; as text, 16 bits a word
+//! ```
+//!
+//! ## Hails
+//!
+//! ```text
+//! kind  bytes after the header
+//!   10  the receiver's id 32; Noise's first message 97 or 129, as that of kind 1 with the prologue `fsc v1 hail`. Its payload:
+//!       flags 1: 1 try to reach me, 2 and that node; with 2, its id 32
+//!   11  Noise's second message, with the index of the question in its header. Its payload:
+//!       milliseconds since 1970, 8; what became of me, and of that node; version, text, at most 64 bytes
+//!
+//! what became: 0 not asked; 1 reached in microseconds 4; 2 code 2  length 2  text
+//! ```
 
 mod arrivals;
 mod counts;
 mod forward;
+pub mod hail;
 mod handshake;
+pub mod invite;
 mod office;
 mod packet;
 mod parcel;
@@ -80,6 +113,8 @@ use fsc_core::transport::{Address, Answer, Assurance, Batch, Handler, Life, Tran
 
 use arrivals::Arrivals;
 use forward::Forwarding;
+use hail::{Itself, Lookout};
+use invite::{Invitations, Reception};
 use office::Office;
 
 pub use counts::Counts;
@@ -108,6 +143,16 @@ impl Seal {
     /// What takes in mail for `node`: it opens what is sealed, and forwards what is for others.
     pub fn open(&self, node: Arc<dyn Handler>) -> Arc<dyn Handler> {
         Arc::new(Arrivals { office: Arc::clone(&self.0), node })
+    }
+
+    /// What lets in who was invited, and hands everything else to `inner`, which comes from [`Seal::open`].
+    pub fn receive(&self, invitations: Arc<dyn Invitations>, inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        Arc::new(Reception::new(Arc::clone(&self.0), invitations, inner))
+    }
+
+    /// What answers hails, and hands everything else to `inner`, which comes from [`Seal::open`].
+    pub fn answer(&self, itself: Itself, inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        Arc::new(Lookout::new(Arc::clone(&self.0), itself, inner))
     }
 
     /// Collects the mail that the node `at` keeps for `node`, for as long as it is polled. It ends with an error that does not

@@ -1,10 +1,11 @@
 //! Nodes as processes.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -29,9 +30,14 @@ impl Process {
 
     /// The same at a given address.
     pub(crate) fn start_at(listen: &str, config: &str) -> Self {
+        Self::start_by(listen, &written(config))
+    }
+
+    /// The same by a file.
+    pub(crate) fn start_by(listen: &str, config: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fsc"))
             .args(["serve", "--listen", listen, "--config"])
-            .arg(written(config))
+            .arg(config)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -40,7 +46,7 @@ impl Process {
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
         let line = || hear.recv_timeout(Duration::from_secs(30)).expect("a line");
         let address = line().strip_prefix("listening on ").unwrap().parse().unwrap();
-        let has_key = config.contains("[identity]");
+        let has_key = fs::read_to_string(config).unwrap().contains("[identity]");
         let id = || loop {
             if let Some(id) = line().strip_prefix("this is node ") {
                 return id.parse().unwrap();
@@ -63,6 +69,53 @@ impl Process {
 }
 
 impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A command of `fsc` that a person answers; killed when dropped.
+pub(crate) struct Dialogue {
+    child: Child,
+    answers: ChildStdin,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Dialogue {
+    pub(crate) fn start<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fsc"));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (answers, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let (say, lines) = mpsc::channel();
+        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
+        Self { child, answers, lines }
+    }
+
+    /// The next line that begins so, without that.
+    pub(crate) fn line(&self, beginning: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(30)).expect("a line that begins so");
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    pub(crate) fn answer(&mut self, line: &str) {
+        writeln!(self.answers, "{line}").unwrap();
+    }
+
+    /// What it has printed on standard error at its end, and whether it has succeeded.
+    pub(crate) fn end(mut self) -> (bool, String) {
+        let mut errors = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        (self.child.wait().unwrap().success(), errors)
+    }
+}
+
+impl Drop for Dialogue {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

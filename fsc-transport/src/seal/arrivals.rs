@@ -155,22 +155,27 @@ impl Arrivals {
             let why = "it was forwarded in the name of another node than the one that begins it";
             return Err(office.refuse(Refusal::Forged, 400, why));
         }
-        let code = match office.peers.knows(peer, now) {
-            Knowledge::Known => None,
-            Knowledge::NotYet => Some(425),
-            Knowledge::Never => Some(403),
-        };
-        if let Some(code) = code {
-            let me = office.key.id();
-            let why = format!("node {me} does not know node {peer}: list its id there under [[nodes]]");
-            office.warn_of(peer);
-            return Err(office.refuse(Refusal::Unknown, code, why));
-        }
+        office.admit(peer)?;
         if let Some((forwarder, _)) = forwarder {
             office.note_forwarder(peer, forwarder);
         }
         let (session, second) = knock.answer(office.free_index(), now)?;
         office.enter(session);
         Ok((peer, second))
+    }
+}
+
+impl Office {
+    /// Lets in those who are known here.
+    pub(super) fn admit(&self, peer: NodeId) -> Result<(), Failure> {
+        let code = match self.peers.knows(peer, self.runtime.now()) {
+            Knowledge::Known => return Ok(()),
+            Knowledge::NotYet => 425,
+            Knowledge::Never => 403,
+        };
+        let me = self.key.id();
+        let why = format!("node {me} does not know node {peer}: list its id there under [[nodes]]");
+        self.warn_of(peer);
+        Err(self.refuse(Refusal::Unknown, code, why))
     }
 }

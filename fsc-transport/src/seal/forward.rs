@@ -377,11 +377,8 @@ impl Office {
     /// Forwards a packet, and tells its sender what became of it.
     pub(super) fn forward(self: &Arc<Self>, from: NodeId, to: NodeId, packet: Bytes) -> Result<(), Failure> {
         if !self.peers.forwards(from, to) {
-            let why = format!(
-                "node {} does not forward mail from node {from} to node {to}: both must be listed there with `forward = true`",
-                self.key.id()
-            );
-            return Err(self.refuse(Refusal::NotForwarded, 403, why));
+            self.counters.add(Refusal::NotForwarded);
+            return Err(unlisted(self.key.id(), from, to));
         }
         let Some(of) = parcel::mark_of(&packet) else {
             return Err(self.refuse(Refusal::Malformed, 400, "what is to be forwarded is no sealed mail"));
@@ -446,8 +443,16 @@ impl Office {
     }
 }
 
+/// What a sender is told for whom nothing is forwarded.
+pub(super) fn unlisted(me: NodeId, from: NodeId, to: NodeId) -> Failure {
+    let why = format!(
+        "node {me} does not forward mail from node {from} to node {to}: both must be listed there with `forward = true`"
+    );
+    Failure::new(403, why)
+}
+
 /// What a sender is told of a packet that could not be forwarded.
-fn failure(error: TransportError) -> Failure {
+pub(super) fn failure(error: TransportError) -> Failure {
     match error {
         TransportError::Refused { failure, .. } => failure,
         error if error.is_passing() => Failure::new(503, error.to_string()),

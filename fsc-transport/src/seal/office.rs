@@ -121,7 +121,7 @@ impl Office {
         runtime: Arc<dyn Runtime>,
         forwarding: Forwarding,
     ) -> Arc<Self> {
-        let knocks = Mutex::new(Pace::new(runtime.now()));
+        let knocks = Mutex::new(Pace::new(64.0, 100.0, runtime.now()));
         Arc::new(Self {
             key,
             peers,
@@ -156,7 +156,8 @@ impl Office {
     ) -> BoxFuture<Result<Life, TransportError>> {
         let office = Arc::clone(self);
         Box::pin(async move {
-            let mut may_renew = true;
+            // A node that was restarted has none of the sessions that both had begun.
+            let mut renewals = CONFIRMED + 1;
             loop {
                 let runtime = office.runtime.as_ref();
                 let session = again(runtime, patience, || office.session(id, hops)).await?;
@@ -169,9 +170,9 @@ impl Office {
                     }
                     // The peer was restarted. Of an old session it may have forgotten that it has had this mail.
                     Err(TransportError::Refused { failure, .. })
-                        if failure.code == 410 && may_renew && session.age(runtime.now()) != Age::Past =>
+                        if failure.code == 410 && renewals > 0 && session.age(runtime.now()) != Age::Past =>
                     {
-                        may_renew = false;
+                        renewals -= 1;
                         office.forget(&session);
                     }
                     // What carries packets brought it twice, and the first answer was lost.
@@ -606,21 +607,20 @@ impl Links {
 
 /// Lets so many through at once, and so many a second.
 pub(super) struct Pace {
+    burst: f64,
+    per_second: f64,
     left: f64,
     at: Time,
 }
 
 impl Pace {
-    const BURST: f64 = 64.0;
-    const PER_SECOND: f64 = 100.0;
-
-    fn new(now: Time) -> Self {
-        Self { left: Self::BURST, at: now }
+    pub(super) const fn new(burst: f64, per_second: f64, now: Time) -> Self {
+        Self { burst, per_second, left: burst, at: now }
     }
 
     /// Whether one more may pass.
     pub(super) fn admit(&mut self, now: Time) -> bool {
-        self.left = (self.left + now.since(self.at).as_secs_f64() * Self::PER_SECOND).min(Self::BURST);
+        self.left = (self.left + now.since(self.at).as_secs_f64() * self.per_second).min(self.burst);
         self.at = now;
         let passes = self.left >= 1.0;
         if passes {

@@ -25,11 +25,52 @@ const CHUNKS: usize = 1 << 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The first message of a handshake.
-    First,
+    First = 1,
     /// The second one.
-    Second,
+    Second = 2,
     /// Sealed mail.
-    Sealed,
+    Sealed = 3,
+    /// Who was invited says by which invitation.
+    Join = 4,
+    /// The node that has invited says who it is.
+    Host = 5,
+    /// Who was invited says who it is.
+    Guest = 6,
+    /// What the node that has invited was bound to.
+    Opened = 7,
+    /// What the person at the invited node says.
+    Agrees = 8,
+    /// What became of the invitation.
+    Verdict = 9,
+    /// A question that is answered in one message.
+    Hail = 10,
+    /// The answer to it.
+    Hailed = 11,
+}
+
+impl Kind {
+    const ALL: [Self; 11] = [
+        Self::First,
+        Self::Second,
+        Self::Sealed,
+        Self::Join,
+        Self::Host,
+        Self::Guest,
+        Self::Opened,
+        Self::Agrees,
+        Self::Verdict,
+        Self::Hail,
+        Self::Hailed,
+    ];
+
+    fn read(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+
+    /// Whether there may be more than one such packet in a session, each with a number of its own.
+    const fn is_numbered(self) -> bool {
+        matches!(self, Self::Sealed | Self::Agrees | Self::Verdict)
+    }
 }
 
 /// What stands before a packet's body.
@@ -43,12 +84,7 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn encode(self) -> [u8; HEADER] {
-        let kind = match self.kind {
-            Kind::First => 1,
-            Kind::Second => 2,
-            Kind::Sealed => 3,
-        };
-        let mut header = [VERSION, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut header = [VERSION, self.kind as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         header[2..6].copy_from_slice(&self.index.to_le_bytes());
         header[6..].copy_from_slice(&self.number.to_le_bytes()[..6]);
         header
@@ -63,6 +99,11 @@ pub(super) struct Packet {
 }
 
 impl Packet {
+    /// Whether these bytes look like a packet of one of these kinds.
+    pub(super) fn is_of(bytes: &[u8], kinds: &[Kind]) -> bool {
+        matches!(bytes, [VERSION, kind, ..] if Kind::read(*kind).is_some_and(|kind| kinds.contains(&kind)))
+    }
+
     /// Reads a packet.
     pub(super) fn decode(mut bytes: Bytes) -> Result<Self, Failure> {
         let [version, kind] = take(&mut bytes)?;
@@ -70,17 +111,13 @@ impl Packet {
             let why = format!("sealed mail of version {version}, this node speaks {VERSION}: update the older one");
             return Err(Failure::new(400, why));
         }
-        let kind = match kind {
-            1 => Kind::First,
-            2 => Kind::Second,
-            3 => Kind::Sealed,
-            _ => return Err(malformed("no such kind")),
-        };
+        let kind =
+            Kind::read(kind).ok_or_else(|| malformed("no such kind; one of the two nodes may need an update"))?;
         let index = u32::from_le_bytes(take(&mut bytes)?);
         let mut number = [0; 8];
         number[..6].copy_from_slice(&take::<6>(&mut bytes)?);
         let number = u64::from_le_bytes(number);
-        if number >= NUMBERS || (kind != Kind::Sealed && number != 0) {
+        if number >= NUMBERS || (!kind.is_numbered() && number != 0) {
             return Err(malformed("its number is out of range"));
         }
         Ok(Self { header: Header { kind, index, number }, body: bytes })
@@ -145,7 +182,7 @@ mod tests {
     fn what_is_no_packet_is_refused() {
         let header = Header { kind: Kind::Second, index: 1, number: 0 };
         let good = Packet::encode(header, &[]);
-        for (at, byte) in [(0, 1), (0, 3), (1, 0), (1, 4), (6, 1)] {
+        for (at, byte) in [(0, 1), (0, 3), (1, 0), (1, 12), (6, 1)] {
             let mut bad = good.to_vec();
             bad[at] = byte;
             assert_eq!(Packet::decode(bad.into()).unwrap_err().code, 400, "{at}: {byte}");

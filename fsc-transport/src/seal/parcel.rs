@@ -174,7 +174,7 @@ pub(super) fn mark_of(packet: &Bytes) -> Option<Mark> {
     Some(Packet::decode(packet.slice(..packet.len().min(HEADER))).ok()?.header.into())
 }
 
-fn put_failure(bytes: &mut BytesMut, failure: &Failure) {
+pub(super) fn put_failure(bytes: &mut BytesMut, failure: &Failure) {
     let text = short(&failure.message);
     bytes.put_u16_le(failure.code.max(UNDER_WAY + 1));
     bytes.put_u16_le(text.len() as u16);
@@ -182,7 +182,7 @@ fn put_failure(bytes: &mut BytesMut, failure: &Failure) {
 }
 
 /// The failure that stands next, unless it is a zero for success.
-fn take_failure(rest: &mut Bytes) -> Result<Option<Failure>, Failure> {
+pub(super) fn take_failure(rest: &mut Bytes) -> Result<Option<Failure>, Failure> {
     let code = u16::from_le_bytes(take(rest)?);
     if code == 0 {
         return Ok(None);
@@ -202,7 +202,7 @@ fn short(text: &str) -> &[u8] {
 }
 
 /// A peer's text, as it may stand in an error.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MOST_TEXT)]);
     text.chars().filter(|c| !c.is_control()).collect()
 }

@@ -1,6 +1,7 @@
 //! Who a node knows, and the ways there.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,19 +49,24 @@ pub enum Way {
 pub struct Peers {
     listed: Mutex<HashMap<NodeId, Peer>>,
     acquainted: Mutex<HashMap<NodeId, (Time, Address)>>,
-    only_listed: bool,
+    only_listed: AtomicBool,
 }
 
 impl Peers {
     /// Nodes that the operator lists. With `only_listed`, clients can't compute with any others.
     pub fn new(listed: impl IntoIterator<Item = Peer>, only_listed: bool) -> Self {
         let listed = listed.into_iter().map(|peer| (peer.id, peer)).collect();
-        Self { listed: Mutex::new(listed), acquainted: Mutex::default(), only_listed }
+        Self { listed: Mutex::new(listed), acquainted: Mutex::default(), only_listed: only_listed.into() }
     }
 
     /// Lists one more, or another way to one.
     pub fn list(&self, peer: Peer) {
         self.listed().insert(peer.id, peer);
+    }
+
+    /// From now on, clients can't compute with nodes that are not listed.
+    pub fn only_listed(&self) {
+        self.only_listed.store(true, Ordering::Relaxed);
     }
 
     /// The nodes that the operator lists, in order of their ids.
@@ -78,13 +84,13 @@ impl Peers {
 
     /// Whether clients may compute with a node.
     pub(super) fn may_be_named(&self, id: NodeId) -> bool {
-        !self.only_listed || self.listed().contains_key(&id)
+        !self.are_all_listed() || self.listed().contains_key(&id)
     }
 
     /// Remembers a node that a client has named.
     pub(super) fn acquaint(&self, address: &Address, now: Time) {
         let (Some(id), Some(place)) = (address.id(), address.place()) else { return };
-        if self.only_listed {
+        if self.are_all_listed() {
             return;
         }
         let mut acquainted = self.acquainted();
@@ -105,7 +111,7 @@ impl Peers {
         let is_acquainted = || self.acquainted().get(&id).is_some_and(|(named, _)| now.since(*named) < ACQUAINTED_FOR);
         if self.listed().contains_key(&id) || is_acquainted() {
             Knowledge::Known
-        } else if self.only_listed {
+        } else if self.are_all_listed() {
             Knowledge::Never
         } else {
             Knowledge::NotYet
@@ -122,6 +128,10 @@ impl Peers {
     pub(super) fn forwards(&self, from: NodeId, to: NodeId) -> bool {
         let listed = self.listed();
         [from, to].iter().all(|id| listed.get(id).is_some_and(|peer| peer.forward)) && from != to
+    }
+
+    fn are_all_listed(&self) -> bool {
+        self.only_listed.load(Ordering::Relaxed)
     }
 
     fn listed(&self) -> MutexGuard<'_, HashMap<NodeId, Peer>> {

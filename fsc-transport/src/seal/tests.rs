@@ -21,7 +21,7 @@ const MAIL: &[u8] = b"\x01 the quick brown fox jumps over the lazy dog";
 
 /// A wire between nodes, which hears everything.
 #[derive(Clone, Default)]
-struct Wire(Arc<Mutex<Heard>>);
+pub(super) struct Wire(Arc<Mutex<Heard>>);
 
 #[derive(Default)]
 struct Heard {
@@ -39,12 +39,20 @@ impl Wire {
         self.0.lock().unwrap().nodes.get(to).cloned().ok_or_else(unreachable)
     }
 
+    pub(super) fn put(&self, seed: u8, node: Arc<dyn Handler>) {
+        self.0.lock().unwrap().nodes.insert(place(seed).parse().unwrap(), node);
+    }
+
+    pub(super) fn take(&self, seed: u8) {
+        self.0.lock().unwrap().nodes.remove(&place(seed).parse().unwrap());
+    }
+
     /// Says something to a node, as anybody can.
     fn say(&self, to: &str, packet: Bytes) -> Result<Life, Failure> {
         self.at(&to.parse().unwrap()).unwrap().mail(Origin::Remote, packet)
     }
 
-    fn heard(&self, to: &str) -> Vec<Bytes> {
+    pub(super) fn heard(&self, to: &str) -> Vec<Bytes> {
         let to: Address = to.parse().unwrap();
         let heard = self.0.lock().unwrap();
         heard.packets.iter().filter(|(there, _)| *there == to).map(|(_, packet)| packet.clone()).collect()
@@ -95,17 +103,17 @@ impl Transport for Wire {
 }
 
 /// A node that keeps what it gets.
-struct Node {
+pub(super) struct Node {
     life: Life,
     mail: Mutex<Vec<(Origin, Bytes)>>,
 }
 
 impl Node {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { life: Life(fsc_core::clock::random()), mail: Mutex::default() })
     }
 
-    fn mail(&self) -> Vec<(Origin, Bytes)> {
+    pub(super) fn mail(&self) -> Vec<(Origin, Bytes)> {
         self.mail.lock().unwrap().clone()
     }
 }
@@ -134,32 +142,32 @@ impl Handler for Node {
     }
 }
 
-fn key(seed: u8) -> NodeKey {
+pub(super) fn key(seed: u8) -> NodeKey {
     NodeKey::from_bytes(&[seed; 32])
 }
 
-fn id(seed: u8) -> NodeId {
+pub(super) fn id(seed: u8) -> NodeId {
     key(seed).id()
 }
 
-fn place(seed: u8) -> String {
+pub(super) fn place(seed: u8) -> String {
     format!("wire:{seed}")
 }
 
-fn listed(seeds: impl IntoIterator<Item = u8>) -> Peers {
+pub(super) fn listed(seeds: impl IntoIterator<Item = u8>) -> Peers {
     Peers::new(seeds.into_iter().map(|seed| Peer::at(id(seed), place(seed).parse().unwrap())), true)
 }
 
 /// A clock that can be put forward.
 #[derive(Clone)]
-struct Clock(TokioRuntime, Arc<Mutex<Duration>>);
+pub(super) struct Clock(TokioRuntime, Arc<Mutex<Duration>>);
 
 impl Clock {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(TokioRuntime::new(), Arc::default())
     }
 
-    fn pass(&self, minutes: u64) {
+    pub(super) fn pass(&self, minutes: u64) {
         *self.1.lock().unwrap() += Duration::from_mins(minutes);
     }
 }
@@ -190,7 +198,7 @@ fn node(wire: &Wire, seed: u8, peers: Peers) -> (Seal, Arc<Node>) {
 }
 
 /// A node that nobody can reach.
-fn hidden(wire: &Wire, seed: u8, peers: Peers) -> (Seal, Arc<Node>) {
+pub(super) fn hidden(wire: &Wire, seed: u8, peers: Peers) -> (Seal, Arc<Node>) {
     let node = Node::new();
     let seal = Seal::new(key(seed), Arc::new(peers), wire.clone(), TokioRuntime::new(), ForwardLimits::default());
     (seal, node)
@@ -430,6 +438,21 @@ async fn a_restarted_node_gets_its_mail_by_a_new_handshake() {
     let (newest, _) = node(&wire, 2, listed([1]));
     deliver(&newest, 1, MAIL).await.unwrap();
     assert_eq!(first.mail().len(), 1);
+}
+
+#[tokio::test]
+async fn a_restarted_node_gets_its_mail_also_if_there_were_many_sessions() {
+    let wire = Wire::default();
+    let (one, first) = node(&wire, 1, listed([2]));
+    // Each time both begin a handshake at once, so there are two sessions.
+    for _ in 0..3 {
+        let (two, _) = node(&wire, 2, listed([1]));
+        let (to, from) = futures_util::future::join(deliver(&one, 2, MAIL), deliver(&two, 1, MAIL)).await;
+        assert!(to.is_ok() && from.is_ok(), "{to:?}, {from:?}");
+    }
+    let (_newest, second) = node(&wire, 2, listed([1]));
+    assert_eq!(deliver(&one, 2, MAIL).await.unwrap(), second.life);
+    assert_eq!(first.mail().len(), 3);
 }
 
 #[tokio::test]
