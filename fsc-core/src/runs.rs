@@ -333,11 +333,18 @@ struct Seals(Vec<NodeId>);
 impl Seals {
     /// Whether mail of the party at place `from` may come that way.
     fn admit(&self, from: usize, origin: Origin) -> Result<(), Failure> {
-        let (Some(id), false) = (self.0.get(from), origin == Origin::InProcess) else { return Ok(()) };
-        match origin {
-            Origin::Sealed(sender) if sender == *id => Ok(()),
-            Origin::Sealed(sender) => Err(Failure::new(403, self.stranger(from, sender))),
-            _ => {
+        match (self.0.get(from), origin) {
+            (_, Origin::InProcess) => Ok(()),
+            // Whoever it is, it was not asked to take part: its seal does not make it the node at an address.
+            (None, Origin::Sealed(_)) if self.0.is_empty() => {
+                let why = "the client here names the parties by their addresses: name all of them by their ids";
+                Err(Failure::new(403, why))
+            }
+            (None, _) if self.0.is_empty() => Ok(()),
+            (None, _) => Err(Failure::new(403, format!("there is no party {from}"))),
+            (Some(id), Origin::Sealed(sender)) if sender == *id => Ok(()),
+            (Some(_), Origin::Sealed(sender)) => Err(Failure::new(403, self.stranger(from, sender))),
+            (Some(id), _) => {
                 let why = format!("party {from} of this computation is node {id}, and its mail must be sealed");
                 Err(Failure::new(403, why))
             }
@@ -537,8 +544,9 @@ struct Desk {
     /// Hellos for runs that have not started here, one per place and sender, and what their senders said since.
     waiting: HashMap<Place, HashMap<Sender, Kept>>,
     waiting_bytes: usize,
-    /// How many hellos wait.
+    /// How many hellos wait, and how many from each origin.
     kept: usize,
+    kept_of: HashMap<Origin, usize>,
     /// When which hello came; a hello that was replaced or taken leaves its entry behind.
     arrivals: VecDeque<(Time, Place, Sender, Mark)>,
     finished: Finished,
@@ -566,25 +574,40 @@ impl Desk {
         here.push(Arc::clone(live));
         self.runs += 1;
         *self.of.entry(live.owner.clone()).or_default() += 1;
-        let mut strangers = Vec::new();
+        let mut strangers: HashMap<NodeId, Stranger> = HashMap::new();
         for (sender, kept) in self.waiting.remove(&live.place).into_iter().flatten() {
-            self.waiting_bytes -= kept.bytes();
-            self.kept -= 1;
-            let origin = sender.id.map_or(Origin::Loopback, Origin::Sealed);
-            if live.seals.admit(sender.from.into(), origin).is_err() {
-                let mark = kept.hello.route.mark;
-                strangers.extend(sender.id.map(|id| Stranger { id, from: sender.from, mark }));
+            self.let_go(sender, &kept);
+            if live.seals.admit(sender.from.into(), sender.origin).is_err() {
+                if let Origin::Sealed(id) = sender.origin {
+                    let mark = kept.hello.route.mark;
+                    strangers.entry(id).or_insert(Stranger { id, from: sender.from, mark });
+                }
                 continue;
             }
             for envelope in kept.stop.into_iter().chain([kept.hello]) {
                 let _ = live.put(envelope, limits);
             }
         }
-        Ok(strangers)
+        Ok(strangers.into_values().collect())
+    }
+
+    /// A hello that was kept is no longer.
+    fn let_go(&mut self, sender: Sender, kept: &Kept) {
+        self.waiting_bytes -= kept.bytes();
+        self.kept -= 1;
+        if let Some(kept_of) = self.kept_of.get_mut(&sender.origin) {
+            *kept_of -= 1;
+            if *kept_of == 0 {
+                self.kept_of.remove(&sender.origin);
+            }
+        }
     }
 
     fn sort(&mut self, origin: Origin, envelope: Envelope, now: Time, limits: &Limits) -> Result<(), Failure> {
         let (mark, from) = (envelope.route.mark, envelope.route.from);
+        if usize::from(from) >= MOST_PARTIES {
+            return Err(Failure::new(400, format!("there is no party {from}")));
+        }
         let admitted = |live: &Live| live.seals.admit(from.into(), origin);
         let place = Place { topic: envelope.route.topic, me: envelope.route.to };
         let mut joining = None;
@@ -595,13 +618,13 @@ impl Desk {
                 Wants::No => {}
             }
         }
-        if self.finished.contains(mark) {
+        let sender = Sender::new(from, origin);
+        if self.finished.contains(mark, sender) {
             return Ok(());
         }
         if let Some(live) = joining {
             return admitted(live).and_then(|()| live.put(envelope, limits));
         }
-        let sender = Sender { from, id: if let Origin::Sealed(id) = origin { Some(id) } else { None } };
         match envelope.content {
             Content::Hello(_) => self.keep(place, sender, envelope, now, limits),
             Content::Stop { .. } => {
@@ -627,7 +650,9 @@ impl Desk {
     ) -> Result<(), Failure> {
         self.expire(now, limits);
         let bytes = envelope.encoded_len();
-        let full = self.kept >= limits.waiting || self.waiting_bytes + bytes > limits.waiting_bytes;
+        let kept_of = self.kept_of.get(&sender.origin).copied().unwrap_or_default();
+        let has_its_share = matches!(sender.origin, Origin::Sealed(_)) && kept_of >= limits.waiting / SHARE;
+        let full = has_its_share || self.kept >= limits.waiting || self.waiting_bytes + bytes > limits.waiting_bytes;
         if full {
             return Err(Failure::new(429, "too many hellos wait here for runs that have not started; try again later"));
         }
@@ -641,11 +666,11 @@ impl Desk {
         let mark = envelope.route.mark;
         let kept = Kept { hello: envelope.detached(), stop: None };
         self.kept += 1;
-        if let Some(earlier) = self.waiting.entry(place).or_default().insert(sender, kept) {
-            self.waiting_bytes -= earlier.bytes();
-            self.kept -= 1;
-        }
+        *self.kept_of.entry(sender.origin).or_default() += 1;
         self.waiting_bytes += bytes;
+        if let Some(earlier) = self.waiting.entry(place).or_default().insert(sender, kept) {
+            self.let_go(sender, &earlier);
+        }
         self.arrivals.push_back((now, place, sender, mark));
         Ok(())
     }
@@ -665,7 +690,7 @@ impl Desk {
             return;
         }
         self.forget(place, sender, mark);
-        self.finished.insert(mark);
+        self.finished.insert(mark, Some(sender));
     }
 
     /// Forgets a kept hello, if it is still the one of that mark.
@@ -674,11 +699,10 @@ impl Desk {
         if senders.get(&sender).is_some_and(|kept| kept.hello.route.mark == mark)
             && let Some(kept) = senders.remove(&sender)
         {
-            self.waiting_bytes -= kept.bytes();
-            self.kept -= 1;
-        }
-        if senders.is_empty() {
-            self.waiting.remove(&place);
+            if senders.is_empty() {
+                self.waiting.remove(&place);
+            }
+            self.let_go(sender, &kept);
         }
     }
 
@@ -707,15 +731,25 @@ impl Desk {
                 self.live.remove(&live.place);
             }
         }
-        marks.into_iter().for_each(|mark| self.finished.insert(mark));
+        marks.into_iter().for_each(|mark| self.finished.insert(mark, None));
     }
 }
 
-/// Who said hello: for the party at which place, and under whose seal. One can't push another out.
+/// The part of all hellos that wait here that may be from one node.
+const SHARE: usize = 8;
+
+/// Who said hello: for the party at which place, and from where or under whose seal. One can't push another out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Sender {
     from: u16,
-    id: Option<NodeId>,
+    origin: Origin,
+}
+
+impl Sender {
+    /// What is not sealed has nobody to tell it from the rest.
+    fn new(from: u16, origin: Origin) -> Self {
+        Self { from, origin: if origin == Origin::Remote { Origin::Loopback } else { origin } }
+    }
 }
 
 /// A node that said hello in another's place.
@@ -738,23 +772,24 @@ impl Kept {
     }
 }
 
-/// The marks of runs that have ended: the newest ones, as many as fit.
+/// The marks of runs that have ended: the newest ones, as many as fit. What one sender has said of its own hello holds for that one
+/// alone.
 #[derive(Default)]
 struct Finished {
-    marks: HashSet<Mark>,
-    order: VecDeque<Mark>,
+    marks: HashSet<(Mark, Option<Sender>)>,
+    order: VecDeque<(Mark, Option<Sender>)>,
 }
 
 impl Finished {
     const MOST: usize = 1 << 16;
 
-    fn contains(&self, mark: Mark) -> bool {
-        self.marks.contains(&mark)
+    fn contains(&self, mark: Mark, sender: Sender) -> bool {
+        self.marks.contains(&(mark, None)) || self.marks.contains(&(mark, Some(sender)))
     }
 
-    fn insert(&mut self, mark: Mark) {
-        if self.marks.insert(mark) {
-            self.order.push_back(mark);
+    fn insert(&mut self, mark: Mark, of: Option<Sender>) {
+        if self.marks.insert((mark, of)) {
+            self.order.push_back((mark, of));
         }
         if self.order.len() > Self::MOST
             && let Some(oldest) = self.order.pop_front()

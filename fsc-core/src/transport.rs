@@ -224,7 +224,7 @@ pub enum Answer {
 }
 
 /// Where a batch came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// This process.
     InProcess,
