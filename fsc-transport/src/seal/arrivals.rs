@@ -18,6 +18,9 @@ use super::parcel::{Collect, Parcel};
 use super::peers::Knowledge;
 use super::session::Session;
 
+/// What a forwarder is told of a packet that belongs to a session which its sender and the receiver do not have any more.
+pub(super) const INNER: u16 = 424;
+
 /// A node behind its seal: takes sealed mail, and hands it on opened.
 pub(super) struct Arrivals {
     pub(super) office: Arc<Office>,
@@ -58,11 +61,10 @@ impl Handler for Arrivals {
             let (_, second) = self.answer_first(&self.decode(asking)?, None)?;
             return Ok(forward::second(&second));
         }
-        let (session, packet, parcel) = self.open(asking)?;
+        let (session, _, parcel) = self.open(asking)?;
         let Parcel::Collect(asked) = parcel else {
             return Err(self.office.refuse(Refusal::Malformed, 400, "that does not ask for mail"));
         };
-        session.note(packet.header.number);
         Ok(self.office.forwarding.collect(session.peer, asked, self.office.runtime.as_ref()).await)
     }
 
@@ -83,10 +85,12 @@ impl Arrivals {
                     let why = "it was forwarded in the name of another node than the one that has sealed it";
                     return Err(self.office.refuse(Refusal::Forged, 400, why));
                 }
-                let life = self.accept(session.peer, parcel, forwarder.is_some())?;
-                // Only now: what was refused for want of room comes again.
-                session.note(packet.header.number);
-                Ok(life)
+                let accepted = self.accept(session.peer, parcel, forwarder.is_some());
+                // What was refused for want of room comes again.
+                if matches!(&accepted, Err(failure) if matches!(failure.code, 429 | 503)) {
+                    session.give_back(packet.header.number);
+                }
+                accepted
             }
         }
     }
@@ -106,12 +110,23 @@ impl Arrivals {
             let why = format!("node {} does not have that session (any more): begin another", office.key.id());
             return Err(office.refuse(Refusal::NoSession, 410, why));
         };
-        if session.has_come(packet.header.number) {
-            return Err(office.refuse(Refusal::Replayed, 412, "that mail has come before"));
+        let number = packet.header.number;
+        if session.is_too_late(number) {
+            let why =
+                "that mail was overtaken by so much other mail that nobody can tell whether it has come: seal it anew";
+            return Err(office.refuse(Refusal::Replayed, 410, why));
+        }
+        let come = || office.refuse(Refusal::Replayed, 412, "that mail has come before");
+        if session.has_come(number) {
+            return Err(come());
         }
         let Some(opened) = session.open(&packet) else {
             return Err(office.refuse(Refusal::Forged, 400, "that mail was changed on the way, or forged"));
         };
+        // Two copies may have been opened at once; one of them is the first.
+        if !session.take(number) {
+            return Err(come());
+        }
         let parcel = Parcel::decode(opened).inspect_err(|_| office.counters.add(Refusal::Malformed))?;
         Ok((session, packet, parcel))
     }
@@ -123,7 +138,12 @@ impl Arrivals {
             Parcel::Mail(envelopes) => return self.node.mail(Origin::Sealed(from), envelopes),
             Parcel::Forward { to, packet } => office.forward(from, to, packet)?,
             Parcel::Forwarded { from: sender, packet } if !was_forwarded => {
-                return self.take(packet, Some((from, sender)));
+                return match self.take(packet, Some((from, sender))) {
+                    // Of the packet that came in, the forwarder would take these for answers to its own.
+                    Err(failure) if failure.code == 410 => Err(Failure { code: INNER, ..failure }),
+                    Err(failure) if failure.code == 412 => self.life(),
+                    taken => taken,
+                };
             }
             Parcel::Outcome { to, of, outcome } => office.hear_outcome(from, to, of, outcome),
             Parcel::Lost { id, why } => office.hear_lost(id, from, why),
@@ -136,26 +156,39 @@ impl Arrivals {
 
     /// Somebody begins a handshake.
     fn hear_first(&self, first: &Packet, forwarder: Option<(NodeId, NodeId)>) -> Result<Life, Failure> {
-        let (peer, second) = self.answer_first(first, forwarder)?;
-        self.office.say_second(peer, second);
+        match self.answer_first(first, forwarder) {
+            Ok((peer, second)) => self.office.say_second(peer, second),
+            // Its answer is on its way.
+            Err(failure) if failure.code == 412 => {}
+            Err(failure) => return Err(failure),
+        }
         self.life()
     }
 
     fn answer_first(&self, first: &Packet, forwarder: Option<(NodeId, NodeId)>) -> Result<(NodeId, Bytes), Failure> {
         let office = &self.office;
         let now = office.runtime.now();
-        if !office.knocks.lock().unwrap_or_else(PoisonError::into_inner).admit(now) {
-            return Err(office.refuse(Refusal::Hurried, 429, "too many handshakes at a time; try again"));
-        }
-        let knock = Knock::read(&office.key, first).inspect_err(|failure| {
-            office.counters.add(if failure.code == 421 { Refusal::Misdirected } else { Refusal::Forged });
+        // What costs no exponentiation comes first: anybody may send anything.
+        Knock::is_for(&office.key, first).inspect_err(|failure| {
+            office.counters.add(if failure.code == 421 { Refusal::Misdirected } else { Refusal::Malformed });
         })?;
+        if !office.firsts.lock().unwrap_or_else(PoisonError::into_inner).is_new(first) {
+            return Err(office.refuse(Refusal::Replayed, 412, "that handshake was begun before"));
+        }
+        let hurried = || office.refuse(Refusal::Hurried, 429, "too many handshakes at a time; try again");
+        if !office.knocks.lock().unwrap_or_else(PoisonError::into_inner).admit(now) {
+            return Err(hurried());
+        }
+        let knock = Knock::read(&office.key, first).inspect_err(|_| office.counters.add(Refusal::Forged))?;
         let peer = knock.peer;
         if forwarder.is_some_and(|(_, from)| from != peer) {
             let why = "it was forwarded in the name of another node than the one that begins it";
             return Err(office.refuse(Refusal::Forged, 400, why));
         }
         office.admit(peer)?;
+        if !office.admit_knock(peer) {
+            return Err(hurried());
+        }
         if let Some((forwarder, _)) = forwarder {
             office.note_forwarder(peer, forwarder);
         }

@@ -12,7 +12,7 @@ use fsc_core::transport::{Address, Handler, Life, TransportError};
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, INNER};
 use super::counts::Refusal;
 use super::office::{self, DELIVERY, Office, refused};
 use super::packet::{malformed, take};
@@ -35,6 +35,9 @@ impl Default for ForwardLimits {
         Self { bytes_each: 32 << 20, waiting_each: 32 << 20, packets_each: 4096 }
     }
 }
+
+/// What a packet on its way takes beside its bytes, at the least.
+const PACKET: usize = 4096;
 
 /// How long a packet is offered again to a receiver that can't be reached.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -129,7 +132,8 @@ impl Forwarding {
             }
             let arrived = Box::pin(arrival.notified());
             if let Either::Right(_) = select(arrived, runtime.sleep_until(until)).await {
-                return Bytes::new();
+                let mut state = self.lock();
+                return state.boxes.get_mut(&of).map_or_else(Bytes::new, |mailbox| mailbox.hand_out(runtime.now()));
             }
         }
     }
@@ -161,7 +165,7 @@ impl Forwarding {
 
     fn reserve(&self, from: NodeId, bytes: usize) -> Result<(), Failure> {
         let mut state = self.lock();
-        let under_way = state.under_way.entry(from).or_default();
+        let (bytes, under_way) = (bytes + PACKET, state.under_way.entry(from).or_default());
         if *under_way > 0 && *under_way + bytes > self.limits.bytes_each {
             return Err(Failure::new(429, "too much of your mail is on its way here; try again later"));
         }
@@ -172,7 +176,7 @@ impl Forwarding {
     fn release(&self, from: NodeId, bytes: usize) {
         let mut state = self.lock();
         if let Some(under_way) = state.under_way.get_mut(&from) {
-            *under_way -= bytes;
+            *under_way -= bytes + PACKET;
             if *under_way == 0 {
                 state.under_way.remove(&from);
             }
@@ -209,7 +213,11 @@ impl Mailbox {
     fn take_in(&mut self, asked: Collect, now: Time) -> Arc<Notify> {
         (self.life, self.asked) = (Some(asked.life), now);
         self.asking += 1;
-        while self.packets.front().is_some_and(|waiting| waiting.number < asked.from)
+        // Who asked before, over a connection that may be dead, is not to get what wakes up this one.
+        std::mem::take(&mut self.arrival).notify_one();
+        // Numbers may have begun anew here since.
+        let from = if asked.from > self.next { 0 } else { asked.from };
+        while self.packets.front().is_some_and(|waiting| waiting.number < from)
             && let Some(waiting) = self.packets.pop_front()
         {
             self.bytes -= waiting.packet.len();
@@ -280,11 +288,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Collects what the node `at` keeps for the one behind `arrivals`, again and again. Ends with an error that does not pass.
 pub(super) async fn collect(office: &Arc<Office>, at: NodeId, arrivals: &Arrivals) -> TransportError {
-    let (mut from, mut outcomes) = (0, Vec::new());
+    let (mut from, mut outcomes, mut troubled) = (0, Vec::new(), false);
     loop {
         let asked_at = office.runtime.now();
         let idle = match ask(office, at, arrivals, from, &outcomes).await {
             Ok(packets) => {
+                troubled = false;
                 outcomes.clear();
                 let idle = packets.is_empty();
                 for (number, packet) in packets {
@@ -293,12 +302,14 @@ pub(super) async fn collect(office: &Arc<Office>, at: NodeId, arrivals: &Arrival
                         Ok(_) | Err(_) => Ok(()),
                     };
                     outcomes.push((number, outcome));
-                    from = number + 1;
+                    from = number.saturating_add(1);
                 }
                 idle
             }
             Err(error) if is_passing(&error) => {
-                tracing::warn!("mail can't be collected for now: {error}");
+                if !std::mem::replace(&mut troubled, true) {
+                    tracing::warn!("mail can't be collected for now: {error}");
+                }
                 // A keeper that was restarted counts from zero again; what comes twice is taken once.
                 from = 0;
                 true
@@ -311,9 +322,10 @@ pub(super) async fn collect(office: &Arc<Office>, at: NodeId, arrivals: &Arrival
     }
 }
 
-/// Whether collecting may succeed later; a session that is over is followed by another.
+/// Whether collecting may succeed later: unless the keeper is another node, or does not know this one, it may.
 fn is_passing(error: &TransportError) -> bool {
-    error.is_passing() || matches!(error, TransportError::Refused { failure, .. } if failure.code == 410)
+    !matches!(error, TransportError::Refused { failure, .. } if matches!(failure.code, 403 | 421))
+        && !matches!(error, TransportError::NoTransport { .. })
 }
 
 /// Asks once.
@@ -325,8 +337,7 @@ async fn ask(
     outcomes: &[(u64, Result<(), Failure>)],
 ) -> Result<Vec<(u64, Bytes)>, TransportError> {
     let Some(Way::At(address)) = office.way(at) else {
-        let why = "mail is collected from nodes that have an address: list it under [[nodes]]".to_owned();
-        return Err(TransportError::Garbled { to: Address::of(at), why });
+        return Err(TransportError::NoTransport { to: Address::of(at) });
     };
     let named = office::at(&address, at);
     let readable = |answer| {
@@ -454,6 +465,7 @@ pub(super) fn unlisted(me: NodeId, from: NodeId, to: NodeId) -> Failure {
 /// What a sender is told of a packet that could not be forwarded.
 pub(super) fn failure(error: TransportError) -> Failure {
     match error {
+        TransportError::Refused { failure, .. } if failure.code == INNER => Failure { code: 410, ..failure },
         TransportError::Refused { failure, .. } => failure,
         error if error.is_passing() => Failure::new(503, error.to_string()),
         error => Failure::new(502, error.to_string()),

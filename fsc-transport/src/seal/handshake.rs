@@ -15,6 +15,9 @@ use super::session::Session;
 
 const PATTERN: &str = "Noise_IK_25519_AESGCM_SHA256";
 
+/// Bytes of Noise's first message: two keys and two tags.
+const FIRST: usize = 2 * (32 + packet::TAG);
+
 /// More than a handshake's message has.
 const ROOM: usize = 256;
 
@@ -69,13 +72,19 @@ pub(super) struct Knock {
 }
 
 impl Knock {
-    /// Reads a first message to the node of `key`.
-    pub(super) fn read(key: &NodeKey, first: &Packet) -> Result<Self, Failure> {
+    /// Whether a first message may be one to the node of `key`. Costs nothing.
+    pub(super) fn is_for(key: &NodeKey, first: &Packet) -> Result<(NodeId, Bytes), Failure> {
         let (to, message) = packet::first(first.body.clone())?;
         if to != key.id() {
             let why = format!("this is node {}, the mail is for node {to}: correct its id or its address", key.id());
             return Err(Failure::new(421, why));
         }
+        if message.len() == FIRST { Ok((to, message)) } else { Err(malformed("no handshake has that length")) }
+    }
+
+    /// Reads a first message to the node of `key`.
+    pub(super) fn read(key: &NodeKey, first: &Packet) -> Result<Self, Failure> {
+        let (to, message) = Self::is_for(key, first)?;
         let (secret, prologue) = (key.expose(), prologue(first.header, to));
         let mut noise = builder()?
             .local_private_key(&*secret)

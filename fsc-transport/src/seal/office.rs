@@ -1,6 +1,6 @@
 //! Where mail is sealed and sent: the sessions of a node, and the ways of its packets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +46,11 @@ pub(super) struct Office {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) counters: Counters,
     pub(super) forwarding: Forwarding,
+    /// For what costs exponentiations, whoever asks.
     pub(super) knocks: Mutex<Pace>,
+    /// For handshakes of each node that is known here.
+    knocks_of: Mutex<HashMap<NodeId, Pace>>,
+    pub(super) firsts: Mutex<Firsts>,
     /// When the log last said that a node is not known.
     warned: Mutex<Option<Time>>,
     links: Mutex<Links>,
@@ -94,14 +98,16 @@ struct Link {
     by: Option<NodeId>,
     /// Which life of it, or of its forwarder, answered last.
     life: Option<Life>,
-    /// Why it was lost to those who forward mail to it.
-    lost: watch::Sender<String>,
+    /// When mail last got there.
+    reached: Time,
+    /// When, and why, it was lost to those who forward mail to it.
+    lost: watch::Sender<Option<(Time, String)>>,
 }
 
 impl Default for Link {
     fn default() -> Self {
-        let lost = watch::Sender::new(String::new());
-        Self { sessions: Vec::new(), pending: None, by: None, life: None, lost }
+        let (reached, lost) = (Time::START, watch::Sender::new(None));
+        Self { sessions: Vec::new(), pending: None, by: None, life: None, reached, lost }
     }
 }
 
@@ -121,7 +127,7 @@ impl Office {
         runtime: Arc<dyn Runtime>,
         forwarding: Forwarding,
     ) -> Arc<Self> {
-        let knocks = Mutex::new(Pace::new(64.0, 100.0, runtime.now()));
+        let knocks = Mutex::new(Pace::new(1000.0, 4000.0, runtime.now()));
         Arc::new(Self {
             key,
             peers,
@@ -130,6 +136,8 @@ impl Office {
             counters: Counters::default(),
             forwarding,
             knocks,
+            knocks_of: Mutex::default(),
+            firsts: Mutex::default(),
             warned: Mutex::default(),
             links: Mutex::default(),
             outcomes: Mutex::default(),
@@ -272,21 +280,22 @@ impl Office {
             match office.way(id) {
                 Some(Way::At(address)) => office.carrier.lost(&address, life).await.at(&at(&address, id)),
                 Some(Way::By(forwarder)) if hops < MOST_FORWARDERS => {
-                    let (mut told, its_life) = {
+                    let (mut told, reached, its_life) = {
                         let mut links = office.links();
                         let its_life = links.of.get(&forwarder).and_then(|link| link.life);
-                        (links.of.entry(id).or_default().lost.subscribe(), its_life)
+                        let link = links.of.entry(id).or_default();
+                        (link.lost.subscribe(), link.reached, its_life)
                     };
                     let Some(its_life) = its_life else { return unheard(forwarder) };
-                    let notice = Box::pin(told.changed());
+                    // It may have been said before anybody asked, and since mail last got there.
+                    let is_news = |lost: &Option<(Time, String)>| lost.as_ref().is_some_and(|(at, _)| *at >= reached);
+                    let notice = Box::pin(told.wait_for(is_news));
                     let why = match select(notice, office.lost(forwarder, its_life, hops + 1)).await {
-                        Either::Left(_) => None,
-                        Either::Right((error, _)) => Some(error),
+                        Either::Left((Ok(lost), _)) => lost.as_ref().map(|(_, why)| why.clone()).unwrap_or_default(),
+                        Either::Left((Err(_), _)) => return unheard(id),
+                        Either::Right((error, _)) => return by(id, forwarder, &error),
                     };
-                    if let Some(error) = why {
-                        return by(id, forwarder, &error);
-                    }
-                    let why = format!("by {}: {}", office.whereabouts(forwarder), *told.borrow());
+                    let why = format!("by {}: {why}", office.whereabouts(forwarder));
                     TransportError::Unreachable { to: Address::of(id), why }
                 }
                 Some(Way::Collected) => office.forwarding.lost(id, office.runtime.as_ref()).await,
@@ -300,7 +309,7 @@ impl Office {
         if self.way(id) == Some(Way::By(by))
             && let Some(link) = self.links().of.get(&id)
         {
-            link.lost.send_replace(why);
+            link.lost.send_replace(Some((self.runtime.now(), why)));
         }
     }
 
@@ -350,7 +359,7 @@ impl Office {
 
     fn note_life(&self, id: NodeId, life: Life) {
         if let Some(link) = self.links().of.get_mut(&id) {
-            link.life = Some(life);
+            (link.life, link.reached) = (Some(life), self.runtime.now());
         }
     }
 
@@ -393,7 +402,8 @@ impl Office {
 
     /// Begins a handshake, unless one is under way.
     fn knock(self: &Arc<Self>, links: &mut Links, id: NodeId, hops: usize) -> Done {
-        if let Some((_, done)) = &links.of.entry(id).or_default().pending {
+        let pending = &links.of.entry(id).or_default().pending;
+        if let Some((_, done)) = pending.as_ref().filter(|(_, done)| done.borrow().is_none()) {
             return done.clone();
         }
         let index = links.free_index();
@@ -542,6 +552,13 @@ impl Office {
         self.forwarding.sweep(now);
     }
 
+    /// Whether a node that is known here may begin one more handshake.
+    pub(super) fn admit_knock(&self, peer: NodeId) -> bool {
+        let now = self.runtime.now();
+        let mut knocks = self.knocks_of.lock().unwrap_or_else(PoisonError::into_inner);
+        knocks.entry(peer).or_insert_with(|| Pace::new(16.0, 8.0, now)).admit(now)
+    }
+
     /// Says in the log that a node is not known; strangers can't fill it.
     pub(super) fn warn_of(&self, stranger: NodeId) {
         let now = self.runtime.now();
@@ -602,6 +619,34 @@ impl Links {
         }
         link.sessions.retain(|session| !over.contains(&session.mine));
         self.slots.retain(|index, _| !over.contains(index));
+    }
+}
+
+/// First messages that have come: a recording of one is worth nothing. The newest ones, as many as fit; at a handshake every
+/// eight minutes, those of a pair of nodes for weeks.
+#[derive(Default)]
+pub(super) struct Firsts {
+    /// By the key that was made for each.
+    seen: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl Firsts {
+    const MOST: usize = 1 << 13;
+
+    /// Notes a first message. Answers whether it had not come before.
+    pub(super) fn is_new(&mut self, first: &Packet) -> bool {
+        let Some(key) = first.body.get(32..64).and_then(|key| <[u8; 32]>::try_from(key).ok()) else { return true };
+        if !self.seen.insert(key) {
+            return false;
+        }
+        self.order.push_back(key);
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
     }
 }
 

@@ -134,7 +134,7 @@ impl Packet {
     }
 }
 
-/// The body of a first message: to whom, and Noise's part.
+/// The body of a first message: to whom, and Noise's part, which begins with a key that was made for it.
 pub(super) fn first(mut body: Bytes) -> Result<(NodeId, Bytes), Failure> {
     Ok((NodeId::from_bytes(take(&mut body)?), body))
 }

@@ -1,7 +1,7 @@
 //! Sessions: what a handshake leaves two nodes with.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -130,14 +130,28 @@ impl Session {
         Ok(sealed.into())
     }
 
-    /// Whether the packet has come before.
-    pub(super) fn has_come(&self, number: u64) -> bool {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner).has(number)
+    /// Whether the packet comes so late that nobody can tell whether it has come before.
+    pub(super) fn is_too_late(&self, number: u64) -> bool {
+        self.window().is_too_late(number)
     }
 
-    /// Notes that a packet has come and was taken.
-    pub(super) fn note(&self, number: u64) {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+    /// Whether the packet has come before.
+    pub(super) fn has_come(&self, number: u64) -> bool {
+        self.window().has(number)
+    }
+
+    /// Notes that a packet has come. Answers whether it is the first of its number.
+    pub(super) fn take(&self, number: u64) -> bool {
+        self.window().insert(number)
+    }
+
+    /// The packet was not taken, and may come again.
+    pub(super) fn give_back(&self, number: u64) {
+        self.window().remove(number);
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a packet; `None` for one that was not sealed by the peer, or changed on the way.

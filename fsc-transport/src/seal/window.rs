@@ -22,13 +22,18 @@ impl Default for Window {
 }
 
 impl Window {
+    /// Whether a packet is too late to tell whether it has come.
+    pub(super) fn is_too_late(&self, number: u64) -> bool {
+        self.end.saturating_sub(number) > WIDTH
+    }
+
     /// Whether the packet has come before, or would be too late to tell.
     pub(super) fn has(&self, number: u64) -> bool {
         if number >= self.end {
             return false;
         }
         let (word, bit) = place(number);
-        self.end - number > WIDTH || self.seen[word] & bit != 0
+        self.is_too_late(number) || self.seen[word] & bit != 0
     }
 
     /// Notes a packet. Answers whether it is new.
@@ -47,6 +52,13 @@ impl Window {
         let (word, bit) = place(number);
         self.seen[word] |= bit;
         true
+    }
+
+    /// Forgets that a packet has come.
+    pub(super) fn remove(&mut self, number: u64) {
+        if number < self.end && !self.is_too_late(number) {
+            self.clear(number);
+        }
     }
 
     fn clear(&mut self, number: u64) {
@@ -86,6 +98,9 @@ mod tests {
     fn what_is_too_old_counts_as_come() {
         let mut window = Window::default();
         assert!(window.insert(WIDTH + 5));
-        assert!(!window.insert(5) && window.insert(6));
+        assert!(!window.insert(5) && window.is_too_late(5) && window.insert(6));
+        window.remove(6);
+        window.remove(5);
+        assert!(window.insert(6) && !window.insert(5), "what was given back may come again");
     }
 }
