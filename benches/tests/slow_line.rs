@@ -1,5 +1,5 @@
 //! Two nodes at the ends of a serial line, in simulated time: what the line takes, and nothing else.
-#![allow(clippy::unwrap_used)] // tests may panic
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests may panic, and these say what they measure
 
 use std::sync::Arc;
 use std::time::Duration;

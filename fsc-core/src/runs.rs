@@ -1146,3 +1146,65 @@ async fn deliver(
         pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::NodeKey;
+
+    fn id(seed: u8) -> NodeId {
+        NodeKey::from_bytes(&[seed; 32]).id()
+    }
+
+    fn hello(from: u16, mark: u8) -> Envelope {
+        let route = crate::envelope::Route { topic: Topic([1; 16]), from, to: 9, mark: Mark([mark; 8]) };
+        Envelope { route, content: Content::Hello(Bytes::from_static(b"hello")) }
+    }
+
+    #[test]
+    fn mail_bears_the_seal_of_its_place() {
+        let seals = Seals(vec![id(1), id(2)]);
+        let code = |from, origin| seals.admit(from, origin).err().map(|failure| failure.code);
+        assert_eq!(code(0, Origin::Sealed(id(1))), None);
+        assert_eq!(code(0, Origin::InProcess), None);
+        for origin in [Origin::Sealed(id(2)), Origin::Sealed(id(3)), Origin::Loopback, Origin::Remote] {
+            assert_eq!(code(0, origin), Some(403), "{origin:?}");
+        }
+        assert_eq!(code(2, Origin::Sealed(id(1))), Some(403), "there is no such place");
+    }
+
+    #[test]
+    fn a_seal_does_not_make_a_node_the_one_at_an_address() {
+        let seals = Seals::default();
+        assert!(seals.admit(0, Origin::Loopback).is_ok() && seals.admit(0, Origin::InProcess).is_ok());
+        assert_eq!(seals.admit(0, Origin::Sealed(id(1))).unwrap_err().code, 403);
+    }
+
+    #[test]
+    fn one_node_does_not_fill_the_box_of_early_hellos() {
+        let (mut desk, limits) = (Desk::default(), Limits { waiting: 80, ..Limits::default() });
+        let mut keep = |from, origin| desk.sort(origin, hello(from, from as u8), Time::START, &limits);
+        for from in 0..10 {
+            keep(from, Origin::Sealed(id(1))).unwrap();
+        }
+        assert_eq!(keep(10, Origin::Sealed(id(1))).unwrap_err().code, 429);
+        keep(0, Origin::Sealed(id(1))).unwrap_err();
+        keep(0, Origin::Sealed(id(2))).unwrap();
+        assert_eq!(keep(MOST_PARTIES as u16, Origin::Loopback).unwrap_err().code, 400);
+        desk.expire(Time::START + Duration::from_hours(1), &limits);
+        assert!(desk.kept == 0 && desk.waiting_bytes == 0 && desk.kept_of.is_empty() && desk.waiting.is_empty());
+    }
+
+    #[test]
+    fn a_stop_voids_the_hello_of_its_sender_alone() {
+        let (mut desk, limits) = (Desk::default(), Limits::default());
+        let mut stop = hello(0, 7);
+        stop.content = Content::Stop { reason: Bytes::new(), tag: [0; 16] };
+        desk.sort(Origin::Sealed(id(2)), stop.clone(), Time::START, &limits).unwrap();
+        desk.sort(Origin::Sealed(id(1)), hello(0, 7), Time::START, &limits).unwrap();
+        assert_eq!(desk.kept, 1, "who has seen a hello can't void it");
+        desk.sort(Origin::Sealed(id(1)), stop, Time::START, &limits).unwrap();
+        desk.sort(Origin::Sealed(id(1)), hello(0, 7), Time::START, &limits).unwrap();
+        assert_eq!(desk.kept, 0);
+    }
+}

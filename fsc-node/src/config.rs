@@ -237,6 +237,12 @@ impl Config {
         if let Some(twice) = peers.iter().find(|peer| !ids.insert(peer.id)) {
             return Err(ConfigError::Node { node: twice.id.to_string(), why: "twice".to_owned() });
         }
+        let mut places = HashSet::new();
+        let shared = peers.iter().find(|peer| matches!(&peer.way, Way::At(place) if !places.insert(place)));
+        if let Some(peer) = shared {
+            let why = "another node is listed at the same address".to_owned();
+            return Err(ConfigError::Node { node: peer.id.to_string(), why });
+        }
         let unknown = peers.iter().find(|peer| matches!(&peer.way, Way::By(forwarder) if !ids.contains(forwarder)));
         if let Some(peer) = unknown {
             let why = "the node that forwards its mail must be listed, too".to_owned();
@@ -332,14 +338,28 @@ impl Other {
         let id = self.id.parse().map_err(|error: NotAnId| wrong(&error))?;
         let way = match (&self.address, &self.via) {
             (Some(_), Some(_)) => return Err(wrong(&"it has an address, and others forward its mail: choose one")),
-            (Some(address), None) => Way::At(address.parse().map_err(|error: NotAnAddress| wrong(&error))?),
+            (Some(address), None) => Way::At(self.place(id, address)?),
             (None, Some(forwarder)) => Way::By(forwarder.parse().map_err(|error: NotAnId| wrong(&error))?),
             (None, None) => Way::Collected,
         };
-        if self.collect && !matches!(way, Way::At(_)) {
-            return Err(wrong(&"mail is collected from nodes that have an address"));
+        if self.collect && !matches!(&way, Way::At(address) if address.scheme() == "http") {
+            return Err(wrong(&"mail is collected from nodes that have an address of HTTP"));
         }
         Ok(Peer { id, way, forward: self.forward })
+    }
+
+    /// Where the node is, without its id; which is this one, if it is there at all.
+    fn place(&self, id: NodeId, address: &str) -> Result<Address, ConfigError> {
+        let wrong = |why: &dyn ToString| ConfigError::Node { node: self.id.clone(), why: why.to_string() };
+        let address: Address = address.parse().map_err(|error: NotAnAddress| wrong(&error))?;
+        if address.id().is_some_and(|other| other != id) {
+            return Err(wrong(&"its address names another node"));
+        }
+        let place = address.place().ok_or_else(|| wrong(&"its address must say where it is"))?;
+        match place.scheme() {
+            "http" | "serial" => Ok(place),
+            scheme => Err(wrong(&format!("nothing carries mail to {scheme}: addresses; there are http: and serial:"))),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! `fsc keygen` and `fsc id`: a node's key, in a file that its owner alone may read.
 //!
-//! The file has a line of explanation and one with the secret half of the key: base32 (RFC 4648, lower case, no padding) of
-//! its 32 bytes and the first 3 bytes of their BLAKE3 digest.
+//! The file has a line of explanation and one with the secret half of the key: base32 (RFC 4648, no padding) of
+//! its 32 bytes and 3 bytes of checksum, the first of BLAKE3 in `derive_key` mode with the context `fsc v1 key file` over them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -73,7 +73,9 @@ fn write(path: &Path, key: &NodeKey) -> Result<(), KeyError> {
         _ => KeyError::Write { path: path.to_owned(), source },
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
-    file.write_all(print(key).as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
+    let written = file.write_all(print(key).as_bytes()).and_then(|()| file.sync_all());
+    // Half a key would be in the way of a whole one.
+    written.inspect_err(|_| drop(fs::remove_file(path))).map_err(unwritable)
 }
 
 fn parse(text: &str) -> Option<NodeKey> {
@@ -87,11 +89,7 @@ fn print(key: &NodeKey) -> Zeroizing<String> {
     let secret = key.expose();
     let bytes = Zeroizing::new([&secret[..], &checksum(&secret)].concat());
     let secret = Zeroizing::new(BASE32_NOPAD_NOCASE.encode(&bytes));
-    Zeroizing::new(format!(
-        "# The secret key of fsc node {}: whoever has it is that node.\n{}\n",
-        key.id(),
-        secret.to_ascii_lowercase()
-    ))
+    Zeroizing::new(format!("# The secret key of fsc node {}: whoever has it is that node.\n{}\n", key.id(), *secret))
 }
 
 fn checksum(secret: &[u8; 32]) -> [u8; CHECKSUM] {
@@ -105,7 +103,7 @@ mod tests {
 
     fn place(name: &str) -> PathBuf {
         let directory = std::env::temp_dir().join(format!("fsc-key-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
+        fs::create_dir_all(&directory).unwrap();
         directory.join("node.key")
     }
 
@@ -117,22 +115,22 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(read(&path).unwrap().id(), key.id());
         assert!(matches!(write(&path, &key), Err(KeyError::Exists { .. })));
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(read(&path), Err(KeyError::Exposed { .. })));
-        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 
     #[test]
     fn a_damaged_key_is_no_key_and_is_not_quoted() {
         let path = place("damaged");
         let text = print(&NodeKey::from_bytes(&[3; 32]));
-        for damaged in [&text[..text.len() - 2], "", "node.key", &text.replace('a', "b")] {
-            let _ = std::fs::remove_file(&path);
+        for damaged in [&text[..text.len() - 2], "", "node.key", &text.replace('A', "B")] {
+            let _ = fs::remove_file(&path);
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
             file.write_all(damaged.as_bytes()).unwrap();
             let Err(error) = read(&path) else { panic!("read it") };
             assert!(matches!(error, KeyError::Damaged { .. }));
         }
-        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 }

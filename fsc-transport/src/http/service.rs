@@ -22,6 +22,9 @@ use super::media::{self, Format, Media, Wanted};
 use super::pulse::Pulse;
 use super::routes::{Operation, Place};
 
+/// The longest body by which mail is asked for.
+const ASKING: usize = 1 << 20;
+
 /// The longest body that is read and forgotten, where a client sends one without need.
 const IGNORED: usize = 64 << 10;
 
@@ -260,7 +263,7 @@ impl Exchange<'_> {
     async fn collect(&self, body: &mut Incoming) -> Result<http::Response<Content>, Refusal> {
         self.admit_node()?;
         let Service { limits, mail_space, handler, .. } = self.service;
-        let (asking, room) = intake::collect(body, limits.mail, mail_space, Some(self.pace())).await?;
+        let (asking, room) = intake::collect(body, limits.mail.min(ASKING), mail_space, Some(self.pace())).await?;
         drop(room);
         let waiting = handler.collect(self.caller.origin, asking).await?;
         Ok(reply(media::OCTETS, Content::Whole(waiting)))
