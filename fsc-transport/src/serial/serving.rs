@@ -29,8 +29,9 @@ impl Service {
     /// Answers a question on a task of its own, that may be aborted.
     pub(super) fn serve(&self, line: Arc<Shared>, stream: StreamId, kind: Kind, message: Bytes) -> AbortHandle {
         let service = self.clone();
-        let unanswered = Unanswered { line, stream, is_answered: false };
         let serving = tokio::spawn(async move {
+            // Not before: a runtime that is shutting down drops its tasks at once, and then the line is locked.
+            let unanswered = Unanswered { line, stream, is_answered: false };
             let answer = match kind {
                 Kind::Request => service.request(&unanswered.line, message).await,
                 _ => service.mail(message),
