@@ -434,6 +434,14 @@ mod tests {
     }
 
     #[test]
+    fn configurations_in_the_documentation_can_be_read() {
+        let guides = [include_str!("../../docs/README.md"), include_str!("../../docs/serial.md")];
+        let blocks = guides.iter().flat_map(|guide| guide.split("```toml\n").skip(1));
+        let read = blocks.map(|block| parse(block.split("```").next().unwrap())).count();
+        assert_eq!(read, 5);
+    }
+
+    #[test]
     fn misspelt_settings_are_refused() {
         assert!(toml::from_str::<Config>("listne = \"127.0.0.1:1\"").is_err());
     }
