@@ -172,7 +172,7 @@ impl Arrivals {
         Knock::is_for(&office.key, first).inspect_err(|failure| {
             office.counters.add(if failure.code == 421 { Refusal::Misdirected } else { Refusal::Malformed });
         })?;
-        if !office.firsts.lock().unwrap_or_else(PoisonError::into_inner).is_new(first) {
+        if office.firsts.lock().unwrap_or_else(PoisonError::into_inner).has(first) {
             return Err(office.refuse(Refusal::Replayed, 412, "that handshake was begun before"));
         }
         let hurried = || office.refuse(Refusal::Hurried, 429, "too many handshakes at a time; try again");
@@ -189,6 +189,8 @@ impl Arrivals {
         if !office.admit_knock(peer) {
             return Err(hurried());
         }
+        // Only now: what was refused may come again.
+        office.firsts.lock().unwrap_or_else(PoisonError::into_inner).insert(first);
         if let Some((forwarder, _)) = forwarder {
             office.note_forwarder(peer, forwarder);
         }

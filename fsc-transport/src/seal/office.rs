@@ -17,7 +17,7 @@ use super::forward::Forwarding;
 use super::handshake::Initiator;
 use super::packet::Packet;
 use super::parcel::{self, Mark};
-use super::peers::{Peers, Way};
+use super::peers::{Knowledge, Peers, Way};
 use super::session::{Age, Session};
 
 /// How long a handshake may take.
@@ -549,6 +549,9 @@ impl Office {
             link.pending.is_some() || !link.sessions.is_empty() || link.lost.receiver_count() > 0 || link.by.is_some()
         });
         drop(links);
+        let mut knocks = self.knocks_of.lock().unwrap_or_else(PoisonError::into_inner);
+        knocks.retain(|id, _| self.peers.knows(*id, now) == Knowledge::Known);
+        drop(knocks);
         self.forwarding.sweep(now);
     }
 
@@ -622,7 +625,7 @@ impl Links {
     }
 }
 
-/// First messages that have come: a recording of one is worth nothing. The newest ones, as many as fit; at a handshake every
+/// First messages that were answered: a recording of one is worth nothing. The newest ones, as many as fit; at a handshake every
 /// eight minutes, those of a pair of nodes for weeks.
 #[derive(Default)]
 pub(super) struct Firsts {
@@ -634,19 +637,24 @@ pub(super) struct Firsts {
 impl Firsts {
     const MOST: usize = 1 << 13;
 
-    /// Notes a first message. Answers whether it had not come before.
-    pub(super) fn is_new(&mut self, first: &Packet) -> bool {
-        let Some(key) = first.body.get(32..64).and_then(|key| <[u8; 32]>::try_from(key).ok()) else { return true };
-        if !self.seen.insert(key) {
-            return false;
-        }
+    /// Whether a first message has been answered before.
+    pub(super) fn has(&self, first: &Packet) -> bool {
+        Self::key(first).is_some_and(|key| self.seen.contains(&key))
+    }
+
+    /// Notes a first message that is about to be answered.
+    pub(super) fn insert(&mut self, first: &Packet) {
+        let Some(key) = Self::key(first).filter(|key| self.seen.insert(*key)) else { return };
         self.order.push_back(key);
         if self.order.len() > Self::MOST
             && let Some(oldest) = self.order.pop_front()
         {
             self.seen.remove(&oldest);
         }
-        true
+    }
+
+    fn key(first: &Packet) -> Option<[u8; 32]> {
+        first.body.get(32..64)?.try_into().ok()
     }
 }
 

@@ -473,6 +473,20 @@ async fn recorded_handshakes_are_worth_nothing() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_was_refused_may_be_begun_again() {
+    let wire = Wire::default();
+    let (two, _) = node(&wire, 2, Peers::new([], false));
+    let first = Initiator::begin(&key(1), id(2), 7).unwrap().1;
+    for _ in 0..2 {
+        assert_eq!(wire.say(&place(2), first.clone()).unwrap_err().code, 425);
+    }
+    two.peers().list(Peer::at(id(1), place(1).parse().unwrap()));
+    wire.say(&place(2), first).unwrap();
+    only(&two, |counts| counts.unknown = 2);
+    assert_eq!(two.0.sessions(), 1);
+}
+
+#[tokio::test]
 async fn each_node_begins_handshakes_at_a_pace_of_its_own() {
     let wire = Wire::default();
     let (_two, _) = node(&wire, 2, listed([1, 3]));
