@@ -544,9 +544,9 @@ struct Desk {
     /// Hellos for runs that have not started here, one per place and sender, and what their senders said since.
     waiting: HashMap<Place, HashMap<Sender, Kept>>,
     waiting_bytes: usize,
-    /// How many hellos wait, and how many from each origin.
+    /// How many hellos wait; and from each origin, with their bytes.
     kept: usize,
-    kept_of: HashMap<Origin, usize>,
+    kept_of: HashMap<Origin, (usize, usize)>,
     /// When which hello came; a hello that was replaced or taken leaves its entry behind.
     arrivals: VecDeque<(Time, Place, Sender, Mark)>,
     finished: Finished,
@@ -596,8 +596,9 @@ impl Desk {
         self.waiting_bytes -= kept.bytes();
         self.kept -= 1;
         if let Some(kept_of) = self.kept_of.get_mut(&sender.origin) {
-            *kept_of -= 1;
-            if *kept_of == 0 {
+            kept_of.0 -= 1;
+            kept_of.1 -= kept.hello.encoded_len();
+            if kept_of.0 == 0 {
                 self.kept_of.remove(&sender.origin);
             }
         }
@@ -651,7 +652,9 @@ impl Desk {
         self.expire(now, limits);
         let bytes = envelope.encoded_len();
         let kept_of = self.kept_of.get(&sender.origin).copied().unwrap_or_default();
-        let has_its_share = matches!(sender.origin, Origin::Sealed(_)) && kept_of >= limits.waiting / SHARE;
+        let (many, long) =
+            (kept_of.0 >= (limits.waiting / SHARE).max(1), kept_of.1 + bytes > limits.waiting_bytes / SHARE);
+        let has_its_share = matches!(sender.origin, Origin::Sealed(_)) && (many || long && kept_of.0 > 0);
         let full = has_its_share || self.kept >= limits.waiting || self.waiting_bytes + bytes > limits.waiting_bytes;
         if full {
             return Err(Failure::new(429, "too many hellos wait here for runs that have not started; try again later"));
@@ -666,7 +669,8 @@ impl Desk {
         let mark = envelope.route.mark;
         let kept = Kept { hello: envelope.detached(), stop: None };
         self.kept += 1;
-        *self.kept_of.entry(sender.origin).or_default() += 1;
+        let kept_of = self.kept_of.entry(sender.origin).or_default();
+        (kept_of.0, kept_of.1) = (kept_of.0 + 1, kept_of.1 + bytes);
         self.waiting_bytes += bytes;
         if let Some(earlier) = self.waiting.entry(place).or_default().insert(sender, kept) {
             self.let_go(sender, &earlier);
@@ -1189,6 +1193,11 @@ mod tests {
         }
         assert_eq!(keep(10, Origin::Sealed(id(1))).unwrap_err().code, 429);
         keep(0, Origin::Sealed(id(1))).unwrap_err();
+        let few_bytes = Limits { waiting_bytes: 8 * 100, ..limits };
+        let mut short = Desk::default();
+        short.sort(Origin::Sealed(id(1)), hello(0, 0), Time::START, &few_bytes).unwrap();
+        assert_eq!(short.sort(Origin::Sealed(id(1)), hello(1, 1), Time::START, &few_bytes).unwrap_err().code, 429);
+        short.sort(Origin::Sealed(id(2)), hello(1, 1), Time::START, &few_bytes).unwrap();
         keep(0, Origin::Sealed(id(2))).unwrap();
         assert_eq!(keep(MOST_PARTIES as u16, Origin::Loopback).unwrap_err().code, 400);
         desk.expire(Time::START + Duration::from_hours(1), &limits);

@@ -229,20 +229,21 @@ impl Config {
 
     /// The other nodes.
     pub(crate) fn peers(&self) -> Result<seal::Peers, ConfigError> {
-        let own = self.nodes.iter().map(Other::peer).collect::<Result<Vec<_>, _>>()?;
-        let learned = self.learned.iter().map(Other::peer).collect::<Result<Vec<_>, _>>()?;
-        let counts = |peer: &Peer| !own.iter().any(|own| own.id == peer.id);
-        let peers: Vec<Peer> = own.iter().cloned().chain(learned.into_iter().filter(counts)).collect();
+        let mut peers = self.nodes.iter().map(Other::peer).collect::<Result<Vec<_>, _>>()?;
+        let own: HashSet<NodeId> = peers.iter().map(|peer| peer.id).collect();
+        for other in &self.learned {
+            // What was learned must not keep the node from starting.
+            match other.peer().and_then(|peer| fits(&peers, &peer).map(|()| peer)) {
+                Ok(peer) if own.contains(&peer.id) => {}
+                Ok(peer) => peers.push(peer),
+                Err(error) => tracing::error!("a node that has joined is not listed: {error}"),
+            }
+        }
         let mut ids = HashSet::new();
         if let Some(twice) = peers.iter().find(|peer| !ids.insert(peer.id)) {
             return Err(ConfigError::Node { node: twice.id.to_string(), why: "twice".to_owned() });
         }
-        let mut places = HashSet::new();
-        let shared = peers.iter().find(|peer| matches!(&peer.way, Way::At(place) if !places.insert(place)));
-        if let Some(peer) = shared {
-            let why = "another node is listed at the same address".to_owned();
-            return Err(ConfigError::Node { node: peer.id.to_string(), why });
-        }
+        peers.iter().try_for_each(|peer| fits(&peers, peer))?;
         let unknown = peers.iter().find(|peer| matches!(&peer.way, Way::By(forwarder) if !ids.contains(forwarder)));
         if let Some(peer) = unknown {
             let why = "the node that forwards its mail must be listed, too".to_owned();
@@ -250,6 +251,13 @@ impl Config {
         }
         let only_listed = self.peers.only_listed.unwrap_or(!peers.is_empty());
         Ok(seal::Peers::new(peers, only_listed))
+    }
+
+    /// Whether a node can be listed beside those that are.
+    pub(crate) fn check(&self, other: &Other) -> Result<(), ConfigError> {
+        let peer = other.peer()?;
+        let all = self.nodes.iter().chain(&self.learned).filter_map(|other| other.peer().ok());
+        fits(&all.collect::<Vec<_>>(), &peer)
     }
 
     /// The nodes that the file itself lists.
@@ -374,6 +382,20 @@ impl fmt::Display for Other {
             }
         }
         writeln!(f, "forward = {forward}\ncollect = {collect}\n")
+    }
+}
+
+/// Whether a node is where no other one is: one of two at the same address would be taken for the other.
+pub(crate) fn fits(listed: &[Peer], peer: &Peer) -> Result<(), ConfigError> {
+    let Way::At(place) = &peer.way else { return Ok(()) };
+    let is_there = |other: &&Peer| other.id != peer.id && matches!(&other.way, Way::At(there) if there == place);
+    match listed.iter().find(is_there) {
+        None => Ok(()),
+        Some(other) => {
+            let why =
+                format!("node {} is listed at {place} already: if it is no more, take it from its list", other.id);
+            Err(ConfigError::Node { node: peer.id.to_string(), why })
+        }
     }
 }
 

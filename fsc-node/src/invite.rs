@@ -99,7 +99,7 @@ async fn invite(options: &Options, config: &Config) -> Result<(), InviteError> {
         return Err(InviteError::NotRunning(local, options.config.clone()));
     }
     let code = Code::draw(&address).map_err(|_: NotACode| InviteError::Address(address))?;
-    let open = Open::new(annex, &code, options.minutes)?;
+    let open = Open::new(config, annex, &code, options.minutes)?;
     present(&code, options.minutes)?;
     drop(code);
     let joined = open.joined().await?;
@@ -117,6 +117,7 @@ fn present(code: &Code, minutes: u64) -> std::io::Result<()> {
 
 /// An invitation that this process has made, and ends.
 struct Open<'a> {
+    config: &'a Config,
     annex: &'a Annex,
     book: Book,
     lookup: Lookup,
@@ -124,11 +125,11 @@ struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    fn new(annex: &'a Annex, code: &Code, minutes: u64) -> Result<Self, InviteError> {
+    fn new(config: &'a Config, annex: &'a Annex, code: &Code, minutes: u64) -> Result<Self, InviteError> {
         let (book, lookup, until) = (annex.book(), code.lookup(), Instant::now() + Duration::from_mins(minutes));
         book.sweep();
         book.open(lookup, &code.psk(), invitations::now() + 60 * minutes).map_err(InviteError::Keep)?;
-        Ok(Self { annex, book, lookup, until })
+        Ok(Self { config, annex, book, lookup, until })
     }
 
     /// Waits for somebody to join.
@@ -152,6 +153,9 @@ impl<'a> Open<'a> {
     /// Asks both people, and lists who has joined if both agree.
     async fn decide(&self, joined: &Joined, is_sure: bool) -> Result<(), InviteError> {
         let Joined { id, address, words } = joined;
+        let guest = id.parse().map_err(|error| std::io::Error::other(format!("{error}")))?;
+        let listing = listing(guest, address.clone(), false);
+        self.config.check(&listing)?;
         let until = Instant::now() + DECISION;
         let place = address.as_ref().map_or("it collects its mail here".to_owned(), |at| format!("at {at}"));
         terminal::say(&format!("node {id} wants to join ({place})\nwords: {words}"))?;
@@ -167,8 +171,7 @@ impl<'a> Open<'a> {
         if !self.agreed(until).await? {
             return Err(InviteError::DeclinedThere);
         }
-        let id = id.parse().map_err(|error| std::io::Error::other(format!("{error}")))?;
-        self.annex.list(&listing(id, address.clone(), false))?;
+        self.annex.list(&listing)?;
         self.book.judge(self.lookup, Verdict::Agreed).map_err(InviteError::Keep)?;
         terminal::say(&format!("node {id} is listed in {}", self.annex.nodes().display()))?;
         Ok(())

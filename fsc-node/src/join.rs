@@ -82,12 +82,15 @@ pub(crate) fn run(options: &Options) -> Outcome {
 async fn join(options: &Options, config: &Config) -> Result<(), NotJoined> {
     let (Some(key), Some(annex)) = (config.key()?, config.annex()) else { return Err(NotJoined::NoKey) };
     let code: Code = options.code.parse()?;
-    if let Some(address) = options.address.as_ref().filter(|address| address.place().as_ref() != Some(address)) {
+    let can_be_listed = |address: &&Address| address.scheme() == "http" && address.place().as_ref() == Some(address);
+    if let Some(address) = options.address.as_ref().filter(|address| !can_be_listed(address)) {
         return Err(NotJoined::Address(address.clone()));
     }
     let carrier = HttpTransport::new(ClientConfig::default());
     let mut joined = invite::join(&carrier, &key, &code, options.address.as_ref()).await?;
     let host = joined.host();
+    let listing = listing(host, Some(code.address().to_string()), options.address.is_none());
+    config.check(&listing)?;
     terminal::say(&format!("node {host} has invited this one, {}\nwords: {}", key.id(), joined.words()))?;
     if !terminal::agrees("Does the other side show these words, and this node's id?", options.yes).await? {
         // Whether it hears that or not, nobody is listed.
@@ -98,7 +101,7 @@ async fn join(options: &Options, config: &Config) -> Result<(), NotJoined> {
         Verdict::Declined => return Err(NotJoined::DeclinedThere),
         Verdict::Agreed => {}
     }
-    annex.list(&listing(host, Some(code.address().to_string()), options.address.is_none()))?;
+    annex.list(&listing)?;
     terminal::say(&format!("node {host} is listed in {}", annex.nodes().display()))?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use fsc_transport::seal::Seal;
 use fsc_transport::seal::invite::{Guest, Invitations, Lookup, Psk, Verdict};
 
 use crate::annex::Annex;
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::invitations::Book;
 use crate::serve;
 
@@ -72,10 +72,15 @@ impl Learner {
 
     fn take(&self, seen: &mut Seen) -> Result<(), ConfigError> {
         for other in self.annex.parse(&seen.text)? {
-            let peer = other.peer()?;
-            if self.own.contains(&peer.id) {
-                continue;
-            }
+            let listed = self.seal.peers().all();
+            let peer = match other.peer().and_then(|peer| config::fits(&listed, &peer).map(|()| peer)) {
+                Ok(peer) if self.own.contains(&peer.id) => continue,
+                Ok(peer) => peer,
+                Err(error) => {
+                    tracing::error!("a node that has joined is not listed: {error}");
+                    continue;
+                }
+            };
             if other.collect && seen.keepers.insert(peer.id) {
                 tokio::spawn(serve::collect(self.seal.clone(), peer.id, Arc::clone(&self.node)));
             }

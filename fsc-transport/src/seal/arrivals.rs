@@ -61,7 +61,8 @@ impl Handler for Arrivals {
             let (_, second) = self.answer_first(&self.decode(asking)?, None)?;
             return Ok(forward::second(&second));
         }
-        let (session, _, parcel) = self.open(asking)?;
+        let (session, packet, parcel) = self.open(asking)?;
+        session.settle(packet.header.number, true);
         let Parcel::Collect(asked) = parcel else {
             return Err(self.office.refuse(Refusal::Malformed, 400, "that does not ask for mail"));
         };
@@ -82,14 +83,14 @@ impl Arrivals {
             _ => {
                 let (session, packet, parcel) = self.open(bytes)?;
                 if forwarder.is_some_and(|(_, from)| from != session.peer) {
+                    session.settle(packet.header.number, true);
                     let why = "it was forwarded in the name of another node than the one that has sealed it";
                     return Err(self.office.refuse(Refusal::Forged, 400, why));
                 }
                 let accepted = self.accept(session.peer, parcel, forwarder.is_some());
                 // What was refused for want of room comes again.
-                if matches!(&accepted, Err(failure) if matches!(failure.code, 429 | 503)) {
-                    session.give_back(packet.header.number);
-                }
+                let comes_again = matches!(&accepted, Err(failure) if matches!(failure.code, 425 | 429 | 503));
+                session.settle(packet.header.number, !comes_again);
                 accepted
             }
         }
@@ -116,7 +117,12 @@ impl Arrivals {
                 "that mail was overtaken by so much other mail that nobody can tell whether it has come: seal it anew";
             return Err(office.refuse(Refusal::Replayed, 410, why));
         }
-        let come = || office.refuse(Refusal::Replayed, 412, "that mail has come before");
+        let come = || {
+            if session.is_settled(number) {
+                return office.refuse(Refusal::Replayed, 412, "that mail has come before");
+            }
+            Failure::new(503, "that mail is being taken in this moment; try again")
+        };
         if session.has_come(number) {
             return Err(come());
         }
@@ -127,7 +133,10 @@ impl Arrivals {
         if !session.take(number) {
             return Err(come());
         }
-        let parcel = Parcel::decode(opened).inspect_err(|_| office.counters.add(Refusal::Malformed))?;
+        let parcel = Parcel::decode(opened).inspect_err(|_| {
+            session.settle(number, true);
+            office.counters.add(Refusal::Malformed);
+        })?;
         Ok((session, packet, parcel))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fsc_core::bus::Failure;
-use fsc_core::clock::{Runtime, Time};
+use fsc_core::clock::{self, Runtime, Time};
 use fsc_core::identity::NodeId;
 use fsc_core::transport::{Address, Handler, Life, TransportError};
 use futures_util::future::{Either, select};
@@ -70,8 +70,8 @@ struct State {
 }
 
 /// What waits for one node.
-#[derive(Default)]
 struct Mailbox {
+    /// Numbers begin anywhere, so that those of an earlier mailbox mean nothing here.
     next: u64,
     packets: VecDeque<Waiting>,
     bytes: usize,
@@ -205,6 +205,21 @@ impl Forwarding {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self {
+            next: u64::from_le_bytes(clock::random()) >> 2,
+            packets: VecDeque::new(),
+            bytes: 0,
+            outcomes: HashMap::new(),
+            arrival: Arc::default(),
+            asking: 0,
+            asked: Time::START,
+            life: None,
+        }
     }
 }
 
@@ -496,9 +511,10 @@ mod tests {
         let mailbox = state.boxes.get_mut(&id()).unwrap();
         mailbox.take_in(asked(0, vec![]), Time::START);
         let first = collected(mailbox.hand_out(Time::START)).unwrap();
-        assert_eq!(first, [(0, Bytes::from_static(b"one"))]);
+        let number = first[0].0;
+        assert_eq!(first, [(number, Bytes::from_static(b"one"))]);
         assert_eq!(collected(mailbox.hand_out(Time::START)).unwrap(), first, "the answer may have been lost");
-        mailbox.take_in(asked(1, vec![(0, Ok(()))]), Time::START);
+        mailbox.take_in(asked(number + 1, vec![(number, Ok(()))]), Time::START);
         assert!(mailbox.hand_out(Time::START).is_empty());
         assert_eq!(outcome.try_recv().unwrap(), Ok(LIFE));
         assert_eq!(mailbox.bytes, 0);

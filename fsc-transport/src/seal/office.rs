@@ -98,7 +98,7 @@ struct Link {
     by: Option<NodeId>,
     /// Which life of it, or of its forwarder, answered last.
     life: Option<Life>,
-    /// When mail last got there.
+    /// When mail was sent that has got there.
     reached: Time,
     /// When, and why, it was lost to those who forward mail to it.
     lost: watch::Sender<Option<(Time, String)>>,
@@ -170,10 +170,11 @@ impl Office {
                 let runtime = office.runtime.as_ref();
                 let session = again(runtime, patience, || office.session(id, hops)).await?;
                 let (packet, header) = session.seal(&mail).map_err(|failure| refused(id, failure))?;
+                let sent = runtime.now();
                 let carry = || office.carry(id, packet.clone(), header.into(), hops);
                 match again(runtime, patience, carry).await {
                     Ok(life) => {
-                        office.note_life(id, life);
+                        office.note_life(id, life, sent);
                         return Ok(life);
                     }
                     // The peer was restarted. Of an old session it may have forgotten that it has had this mail.
@@ -357,9 +358,9 @@ impl Office {
         }
     }
 
-    fn note_life(&self, id: NodeId, life: Life) {
+    fn note_life(&self, id: NodeId, life: Life, sent: Time) {
         if let Some(link) = self.links().of.get_mut(&id) {
-            (link.life, link.reached) = (Some(life), self.runtime.now());
+            (link.life, link.reached) = (Some(life), sent);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Sessions: what a handshake leaves two nodes with.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(super) struct Session {
     next: AtomicU64,
     bytes: AtomicU64,
     window: Mutex<Window>,
+    /// Packets that are being taken in this moment.
+    taking: Mutex<HashSet<u64>>,
 }
 
 /// What to do with a session.
@@ -72,6 +75,7 @@ impl Session {
             next: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             window: Mutex::default(),
+            taking: Mutex::default(),
         }
     }
 
@@ -140,14 +144,30 @@ impl Session {
         self.window().has(number)
     }
 
-    /// Notes that a packet has come. Answers whether it is the first of its number.
+    /// Notes that a packet has come, and is being taken. Answers whether it is the first of its number.
     pub(super) fn take(&self, number: u64) -> bool {
-        self.window().insert(number)
+        let is_new = self.window().insert(number);
+        if is_new {
+            self.taking().insert(number);
+        }
+        is_new
     }
 
-    /// The packet was not taken, and may come again.
-    pub(super) fn give_back(&self, number: u64) {
-        self.window().remove(number);
+    /// The packet was taken, or else may come again.
+    pub(super) fn settle(&self, number: u64, taken: bool) {
+        if !taken {
+            self.window().remove(number);
+        }
+        self.taking().remove(&number);
+    }
+
+    /// Whether it is decided what becomes of a packet that has come.
+    pub(super) fn is_settled(&self, number: u64) -> bool {
+        !self.taking().contains(&number)
+    }
+
+    fn taking(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
