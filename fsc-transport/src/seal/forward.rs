@@ -80,7 +80,6 @@ struct Mailbox {
     arrival: Arc<Notify>,
     asking: usize,
     asked: Time,
-    life: Option<Life>,
 }
 
 struct Waiting {
@@ -218,7 +217,6 @@ impl Default for Mailbox {
             arrival: Arc::default(),
             asking: 0,
             asked: Time::START,
-            life: None,
         }
     }
 }
@@ -226,7 +224,7 @@ impl Default for Mailbox {
 impl Mailbox {
     /// Takes in what the receiver says of what it has got.
     fn take_in(&mut self, asked: Collect, now: Time) -> Arc<Notify> {
-        (self.life, self.asked) = (Some(asked.life), now);
+        self.asked = now;
         self.asking += 1;
         // Who asked before, over a connection that may be dead, is not to get what wakes up this one.
         std::mem::take(&mut self.arrival).notify_one();
@@ -325,7 +323,7 @@ pub(super) async fn collect(office: &Arc<Office>, at: NodeId, arrivals: &Arrival
                 if !std::mem::replace(&mut troubled, true) {
                     tracing::warn!("mail can't be collected for now: {error}");
                 }
-                // A keeper that was restarted counts from zero again; what comes twice is taken once.
+                // A keeper that was restarted has other numbers; what comes twice is taken once.
                 from = 0;
                 true
             }

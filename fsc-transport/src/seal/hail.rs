@@ -187,6 +187,9 @@ impl Asking {
     }
 }
 
+/// Bytes of Noise's first message without a payload: two keys and two tags.
+const LEAST: usize = 2 * (32 + packet::TAG);
+
 /// A question that has come.
 struct Asked {
     from: NodeId,
@@ -196,13 +199,18 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(key: &NodeKey, question: Packet) -> Result<Self, Failure> {
-        let Packet { header, body } = question;
-        let (to, message) = packet::first(body)?;
+    /// Whether a question may be one to the node of `key`. Costs nothing.
+    fn is_for(key: &NodeKey, question: &Packet) -> Result<(NodeId, Bytes), Failure> {
+        let (to, message) = packet::first(question.body.clone())?;
         if to != key.id() {
             let why = format!("this is node {}, not node {to}: correct its id or its address", key.id());
             return Err(Failure::new(421, why));
         }
+        if message.len() >= LEAST { Ok((to, message)) } else { Err(malformed("no hail is that short")) }
+    }
+
+    fn read(key: &NodeKey, question: &Packet) -> Result<Self, Failure> {
+        let ((to, message), header) = (Self::is_for(key, question)?, question.header);
         let (secret, prologue) = (key.expose(), prologue(header, to));
         let mut noise = builder()?
             .local_private_key(&*secret)
@@ -254,13 +262,16 @@ impl Lookout {
     async fn hear(&self, question: Bytes) -> Result<Bytes, Failure> {
         let office = &self.office;
         let now = office.runtime.now();
+        let count = |failure: &Failure| {
+            office.counters.add(if failure.code == 421 { Refusal::Misdirected } else { Refusal::Forged });
+        };
+        // What costs no exponentiation comes first: anybody may send anything.
+        let question = Packet::decode(question).inspect_err(count)?;
+        Asked::is_for(&office.key, &question).inspect_err(count)?;
         if !office.knocks.lock().unwrap_or_else(PoisonError::into_inner).admit(now) {
             return Err(self.hurried());
         }
-        let asked = Packet::decode(question).and_then(|question| Asked::read(&office.key, question));
-        let asked = asked.inspect_err(|failure| {
-            office.counters.add(if failure.code == 421 { Refusal::Misdirected } else { Refusal::Forged });
-        })?;
+        let asked = Asked::read(&office.key, &question).inspect_err(count)?;
         if asked.from != office.key.id() {
             office.admit(asked.from)?;
         }
@@ -493,7 +504,7 @@ mod tests {
             let header = Header { kind: Kind::Hail, index, number: 0 };
             let addressed = [&id(2).as_bytes()[..], &bytes].concat();
             let forged = Packet { header, body: addressed.into() };
-            prop_assert!(Asked::read(&key(2), forged).is_err());
+            prop_assert!(Asked::read(&key(2), &forged).is_err());
             let (asking, _) = Asking::begin(&key(1), id(2), Hail::default()).unwrap();
             prop_assert!(asking.read(bytes).is_err());
         }
@@ -506,7 +517,7 @@ mod tests {
                 Bytes::from(changed)
             };
             let (asking, question) = Asking::begin(&key(1), id(2), BACK).unwrap();
-            let asked = Packet::decode(flipped(question, !of_answer)).and_then(|question| Asked::read(&key(2), question));
+            let asked = Packet::decode(flipped(question, !of_answer)).and_then(|question| Asked::read(&key(2), &question));
             let Ok(asked) = asked else {
                 prop_assert!(!of_answer);
                 return Ok(());
