@@ -28,13 +28,31 @@ pub(crate) struct Annex(PathBuf);
 
 /// What is wrong with the directory.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AnnexError {
+pub enum AnnexError {
+    /// A file can't be read.
     #[error("can't read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file can't be written.
     #[error("can't write {}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
     #[error("{} is no list of nodes: {what}", path.display())]
-    Parse { path: PathBuf, what: String },
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; nothing of the text.
+        what: String,
+    },
 }
 
 #[derive(Default, Deserialize)]

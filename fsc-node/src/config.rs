@@ -64,6 +64,7 @@ use fsc_core::bus::policy::Rules;
 use fsc_core::identity::{NodeId, NodeKey, NotAnId};
 use fsc_core::runs;
 use fsc_core::transport::{Address, NotAnAddress};
+use fsc_core::value::Value;
 use fsc_transport::seal::{self, Peer, Way};
 use serde::Deserialize;
 
@@ -78,7 +79,7 @@ mod serial;
 /// A node's configuration, as its file says, whatever this program was built with.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     listen: Option<SocketAddr>,
     identity: Identity,
     nodes: Vec<Other>,
@@ -167,55 +168,105 @@ struct Limits {
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file can't be read.
     #[error("can't read {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{} is not a configuration: {what}", path.display())]
-    Parse { path: PathBuf, what: String },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is no configuration.
+    #[error("{} is not a configuration: {what}", path.as_deref().map_or("this".into(), Path::to_string_lossy))]
+    Parse {
+        /// The file, if it was read from one.
+        path: Option<PathBuf>,
+        /// What is wrong with it; nothing of the text.
+        what: String,
+    },
+    /// Nobody could reach the node.
     #[error("no address to listen on: give --listen ADDR, or `listen = \"ADDR\"` in the configuration")]
     NoAddress,
+    /// It is to listen, but this program has no HTTP.
     #[error("can't listen on {0}: this program was built without HTTP")]
     #[cfg(not(feature = "http"))]
     NoHttp(SocketAddr),
+    /// An address under `[[lines]]` is none of a serial line.
     #[error("{0:?} is no serial line: expected something like serial:/dev/ttyUSB0?baud=115200")]
     #[cfg(feature = "serial")]
     Line(String),
+    /// Everybody could use the node.
     #[error(
         "{0} can be reached from other machines, and everybody could use the node: \
          name its clients under [[clients]] in the configuration, or listen on 127.0.0.1"
     )]
     OpenToAll(SocketAddr),
+    /// A token could be guessed.
     #[error("the token of client {0:?} is too short: use at least 16 random characters")]
     ShortToken(String),
+    /// The node's key can't be had.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// What invitations have left can't be read.
     #[error(transparent)]
     Annex(#[from] AnnexError),
+    /// An entry of `[[nodes]]` is wrong.
     #[error("[[nodes]] lists {node:?}: {why}")]
-    Node { node: String, why: String },
+    Node {
+        /// Its id.
+        node: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Nodes are listed, but mail for them can't be sealed.
     #[error(
         "nodes are listed under [[nodes]], but this node has no key: make one with `fsc keygen`, and name it under [identity]"
     )]
     NoKey,
+    /// A text under `[cors]` is no origin.
     #[error("{0:?} is no origin of web pages: expected something like https://app.example.org")]
     Origin(String),
 }
 
 impl Config {
     /// Reads a file. A key that it names by a relative path stands beside it.
-    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config = Self::from_toml(&text, path.parent().unwrap_or(path));
+        config.map_err(|error| match error {
+            ConfigError::Parse { what, .. } => ConfigError::Parse { path: Some(path.to_owned()), what },
+            other => other,
+        })
+    }
+
+    /// The configuration that a text in TOML says. A key that it names by a relative path stands in `folder`.
+    pub fn from_toml(text: &str, folder: &Path) -> Result<Self, ConfigError> {
         // The parser's full error quotes the line, which may hold a token.
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), what: error.message().to_owned() })?;
-        if let (Some(key), Some(beside)) = (&mut config.identity.key, path.parent()) {
-            *key = beside.join(&*key);
+        let config: Self = toml::from_str(text)
+            .map_err(|error| ConfigError::Parse { path: None, what: error.message().to_owned() })?;
+        config.complete(folder)
+    }
+
+    /// The configuration that a value says, as the same text in JSON would. A key that it names by a relative path stands in
+    /// `folder`.
+    pub fn from_value(value: Value, folder: &Path) -> Result<Self, ConfigError> {
+        let config: Self = fsc_core::value::from_value(value)
+            .map_err(|error| ConfigError::Parse { path: None, what: error.to_string() })?;
+        config.complete(folder)
+    }
+
+    /// Reads what its other files say.
+    fn complete(mut self, folder: &Path) -> Result<Self, ConfigError> {
+        if let Some(key) = &mut self.identity.key {
+            *key = folder.join(&*key);
         }
-        config.annex = config.identity.key.as_deref().map(Annex::of);
-        if let Some(annex) = &config.annex {
-            config.learned = annex.parse(&annex.text()?)?;
+        self.annex = self.identity.key.as_deref().map(Annex::of);
+        if let Some(annex) = &self.annex {
+            self.learned = annex.parse(&annex.text()?)?;
         }
-        Ok(config)
+        Ok(self)
     }
 
     /// The node's key.
@@ -296,10 +347,10 @@ impl Config {
 
     /// Says that this program has no HTTP, if it is told to listen.
     #[cfg(not(feature = "http"))]
-    pub(crate) fn refuse_to_listen(&self, listen: Option<SocketAddr>) -> Result<(), ConfigError> {
+    pub(crate) fn refuse_to_listen(&self, listen: Option<SocketAddr>, is_reached: bool) -> Result<(), ConfigError> {
         match listen.or(self.listen) {
             Some(address) => Err(ConfigError::NoHttp(address)),
-            None if !self.has_other_ways() => Err(ConfigError::NoAddress),
+            None if !is_reached && !self.has_other_ways() => Err(ConfigError::NoAddress),
             None => Ok(()),
         }
     }
@@ -424,7 +475,7 @@ mod tests {
             .collect();
         let config = parse(&example);
         #[cfg(feature = "http")]
-        assert_eq!(config.server(None).unwrap().unwrap().listen.port(), 8001);
+        assert_eq!(config.server(None, false).unwrap().unwrap().listen.port(), 8001);
         #[cfg(feature = "serial")]
         assert_eq!(config.lines().unwrap().len(), 1);
         let peers = config.peers().unwrap().all();

@@ -1,4 +1,4 @@
-//! `fsc keygen` and `fsc id`: a node's key, in a file that its owner alone may read.
+//! A node's key, in a file that its owner alone may read.
 //!
 //! The file has a line of explanation and one with the secret half of the key: base32 (RFC 4648, no padding) of
 //! its 32 bytes and 3 bytes of checksum, the first of BLAKE3 in `derive_key` mode with the context `fsc v1 key file` over them.
@@ -8,51 +8,49 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use data_encoding::BASE32_NOPAD_NOCASE;
 use fsc_core::identity::NodeKey;
 use zeroize::Zeroizing;
 
-use crate::Outcome;
-
 const CHECKSUM: usize = 3;
-
-#[derive(Args)]
-pub(crate) struct Options {
-    /// The file of the key
-    #[arg(default_value = "node.key")]
-    file: PathBuf,
-}
 
 /// What is wrong with a key file. None of it quotes the file.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyError {
+pub enum KeyError {
+    /// The file can't be read.
     #[error("can't read the key in {}: make one with `fsc keygen {}`", path.display(), path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file can't be written.
     #[error("can't write {}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is a key.
     #[error("{} exists: a key is not overwritten; who has lost nothing needs no other", path.display())]
-    Exists { path: PathBuf },
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others may read the file.
     #[error("others may read {}: take that right away with `chmod 600 {}`, or make another key", path.display(), path.display())]
-    Exposed { path: PathBuf },
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds no key.
     #[error("{} is not a key of `fsc keygen`, or was damaged", path.display())]
-    Damaged { path: PathBuf },
-}
-
-/// Makes a key, and prints the id that belongs to it.
-#[allow(clippy::print_stdout)]
-pub(crate) fn generate(options: &Options) -> Outcome {
-    let key = NodeKey::generate();
-    write(&options.file, &key)?;
-    println!("{}", key.id());
-    Ok(())
-}
-
-/// Prints the id that belongs to a key.
-#[allow(clippy::print_stdout)]
-pub(crate) fn identify(options: &Options) -> Outcome {
-    println!("{}", read(&options.file)?.id());
-    Ok(())
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// Reads a key, if nobody but its owner can.
@@ -67,7 +65,9 @@ pub(crate) fn read(path: &Path) -> Result<NodeKey, KeyError> {
     parse(&text).ok_or_else(|| KeyError::Damaged { path: path.to_owned() })
 }
 
-fn write(path: &Path, key: &NodeKey) -> Result<(), KeyError> {
+/// Writes a key to a new file that its owner alone may read.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
+pub(crate) fn write(path: &Path, key: &NodeKey) -> Result<(), KeyError> {
     let unwritable = |source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyError::Exists { path: path.to_owned() },
         _ => KeyError::Write { path: path.to_owned(), source },

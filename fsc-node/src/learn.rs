@@ -8,11 +8,12 @@ use fsc_core::identity::NodeId;
 use fsc_core::node::Node;
 use fsc_transport::seal::Seal;
 use fsc_transport::seal::invite::{Guest, Invitations, Lookup, Psk, Verdict};
+use tokio::task::JoinSet;
 
 use crate::annex::Annex;
 use crate::config::{self, Config, ConfigError};
 use crate::invitations::Book;
-use crate::serve;
+use crate::running;
 
 /// How soon a running node notices that others were listed.
 const NOTICED: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub(crate) struct Learner {
 struct Seen {
     text: String,
     keepers: HashSet<NodeId>,
+    /// End with the learner.
+    chores: JoinSet<()>,
 }
 
 impl Learner {
@@ -82,7 +85,7 @@ impl Learner {
                 }
             };
             if other.collect && seen.keepers.insert(peer.id) {
-                tokio::spawn(serve::collect(self.seal.clone(), peer.id, Arc::clone(&self.node)));
+                seen.chores.spawn(running::collect(self.seal.clone(), peer.id, Arc::clone(&self.node)));
             }
             self.seal.peers().list(peer);
             if self.closes {

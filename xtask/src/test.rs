@@ -155,10 +155,12 @@ fn installed(program: &str, ask: &str) -> bool {
 }
 
 fn small() -> Result<Outcome, Failure> {
-    let features = ["--no-default-features", "--features", "serial"];
-    let lint = ["clippy", "-p", "fsc-node", "--all-targets"];
-    run_to_end(&mut cargo(&[&lint[..], &features, &["--", "-D", "warnings"]].concat()), BUILD)?;
-    run_to_end(&mut cargo(&[&["test", "-p", "fsc-transport", "--lib"][..], &features].concat()), BUILD)?;
+    for features in ["cli,serial", "http", "serial"] {
+        let lint = ["clippy", "-p", "fsc-node", "--all-targets", "--no-default-features", "--features", features];
+        run_to_end(&mut cargo(&[&lint[..], &["--", "-D", "warnings"]].concat()), BUILD)?;
+    }
+    let tests = ["test", "-p", "fsc-transport", "--lib", "--no-default-features", "--features", "serial"];
+    run_to_end(&mut cargo(&tests), BUILD)?;
     Ok(Outcome::passed())
 }
 

@@ -8,10 +8,15 @@ use fsc_transport::http::{Access, HeaderValue, Origins, ServerConfig, Tokens};
 use super::{Config, ConfigError, set};
 
 impl Config {
-    /// The server's side, listening on `listen` if that is given; none, if the node is reached by other ways only.
-    pub(crate) fn server(&self, listen: Option<SocketAddr>) -> Result<Option<ServerConfig>, ConfigError> {
+    /// The server's side, listening on `listen` if that is given; none, if the node is reached by other ways only, of which
+    /// `is_reached` says whether there are any beside the configuration's own.
+    pub(crate) fn server(
+        &self,
+        listen: Option<SocketAddr>,
+        is_reached: bool,
+    ) -> Result<Option<ServerConfig>, ConfigError> {
         let Some(listen) = listen.or(self.listen) else {
-            return if self.has_other_ways() { Ok(None) } else { Err(ConfigError::NoAddress) };
+            return if is_reached || self.has_other_ways() { Ok(None) } else { Err(ConfigError::NoAddress) };
         };
         if self.clients.is_empty() && !listen.ip().is_loopback() {
             return Err(ConfigError::OpenToAll(listen));
@@ -48,15 +53,15 @@ mod tests {
     #[test]
     fn a_node_that_anybody_could_use_does_not_start() {
         let everywhere = Some("0.0.0.0:80".parse().unwrap());
-        assert!(matches!(parse("").server(everywhere), Err(ConfigError::OpenToAll(_))));
+        assert!(matches!(parse("").server(everywhere, false), Err(ConfigError::OpenToAll(_))));
         let named = parse("[[clients]]\nname = \"a\"\ntoken = \"0123456789abcdef\"");
-        assert!(named.server(everywhere).is_ok());
+        assert!(named.server(everywhere, false).is_ok());
     }
 
     #[test]
     fn short_tokens_are_refused() {
         let config = parse("[[clients]]\nname = \"a\"\ntoken = \"secret\"");
-        let error = config.server(Some("127.0.0.1:0".parse().unwrap())).unwrap_err();
+        let error = config.server(Some("127.0.0.1:0".parse().unwrap()), false).unwrap_err();
         assert!(!error.to_string().contains("secret"));
     }
 }

@@ -9,10 +9,10 @@ use fsc_transport::http::{ClientConfig, HttpTransport};
 use fsc_transport::seal::invite::{Code, DECISION, Lookup, MOST_FAILURES, NotACode, Verdict};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::{Outcome, terminal};
 use crate::annex::{Annex, AnnexError};
 use crate::config::{Config, ConfigError};
 use crate::invitations::{self, Book, Joined, listing};
-use crate::{Outcome, terminal};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(200);

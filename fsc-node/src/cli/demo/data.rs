@@ -29,9 +29,9 @@ pub(super) struct Patient {
 pub(super) fn sites() -> Result<[Site; 3], DataError> {
     let site = |name, csv| Ok(Site { name, patients: parse(csv)? });
     Ok([
-        site("Hospital A", include_str!("../../data/site-a.csv"))?,
-        site("Hospital B", include_str!("../../data/site-b.csv"))?,
-        site("Hospital C", include_str!("../../data/site-c.csv"))?,
+        site("Hospital A", include_str!("../../../data/site-a.csv"))?,
+        site("Hospital B", include_str!("../../../data/site-b.csv"))?,
+        site("Hospital C", include_str!("../../../data/site-c.csv"))?,
     ])
 }
 
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn sites_have_as_many_patients_as_the_readme_says() {
-        let readme = include_str!("../../data/README.md");
+        let readme = include_str!("../../../data/README.md");
         for (site, file) in sites().unwrap().iter().zip(["site-a.csv", "site-b.csv", "site-c.csv"]) {
             let malignant = site.patients.iter().filter(|patient| patient.malignant).count();
             let (all, benign) = (site.patients.len(), site.patients.len() - malignant);

@@ -16,7 +16,7 @@ use fsc_transport::http::{ClientConfig, HttpTransport};
 use fsc_transport::seal::hail::Hail;
 
 use self::peers::Round;
-use crate::Outcome;
+use super::Outcome;
 use crate::config::Config;
 
 /// How long a node may take to say that it is there.
@@ -117,7 +117,7 @@ async fn listen(
     carriers: &Carriers,
     report: &mut Report,
 ) -> io::Result<Option<Address>> {
-    let server = match config.server(None) {
+    let server = match config.server(None, false) {
         Ok(Some(server)) => server,
         Ok(None) => {
             let why =

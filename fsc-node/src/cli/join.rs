@@ -9,10 +9,10 @@ use fsc_transport::http::{ClientConfig, HttpTransport};
 use fsc_transport::seal::invite::{self, Code, DECISION, JoinError, Joined, NotACode, Verdict};
 use tokio::time::{Instant, sleep};
 
+use super::{Outcome, terminal};
 use crate::annex::AnnexError;
 use crate::config::{Config, ConfigError};
 use crate::invitations::listing;
-use crate::{Outcome, terminal};
 
 /// How often the other side is asked what it says.
 const ASK: Duration = Duration::from_millis(500);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use crate::Outcome;
+use super::Outcome;
 
 mod data;
 mod histogram;
