@@ -290,7 +290,9 @@ static void a_forked_child_is_refused(void) {
         fsc_error error = {9};
         int refused = fsc_value_json("1", 1, &value, &error) == FSC_STATUS_FORKED && error.id == 0 &&
                       fsc_node_free(node) == FSC_STATUS_FORKED && fsc_shutdown(NULL) == FSC_STATUS_FORKED;
-        _exit(refused ? 0 : 1);
+        /* Another program instead of an exit: tools that look for leaks would look here, too. */
+        if (refused) execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
     }
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     WELL(fsc_node_stop(node, NULL, &error));
