@@ -350,7 +350,7 @@ pub unsafe extern "C" fn fsc_node_client(
             let principal = input::optional_text(principal, "principal")?.unwrap_or("local");
             held.started(|_| ())?;
             let hub = held.library.hub().acting_as(Principal::new(principal));
-            out.put(Client::keep(Arc::clone(&held.library), hub, held.address.clone())?);
+            out.put(Client::keep(&held.library, hub, held.address.clone())?);
             Ok(())
         })
     }

@@ -250,8 +250,8 @@ impl Config {
 
     /// The configuration that a text in JSON says, by the same names. A key that it names by a relative path stands in `folder`.
     pub fn from_json(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        let config: Self = serde_json::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: None, what: error.to_string() })?;
+        let config: Self =
+            serde_json::from_str(text).map_err(|error| ConfigError::Parse { path: None, what: error.to_string() })?;
         config.complete(folder)
     }
 
