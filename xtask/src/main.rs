@@ -4,8 +4,11 @@
 
 mod artefacts;
 mod bench;
+mod c;
+mod debian;
 mod federation;
 mod fuzz;
+mod library;
 mod process;
 mod python;
 mod test;
@@ -19,6 +22,8 @@ const HELP: &str = "\
 cargo xtask test [--only STEP]...          everything that must pass before a change lands
 cargo xtask bench [--runs 11]              our figures beside the Python reference's and a bare server's
 cargo xtask fuzz [TARGET]... [--seconds N] each fuzz target for N seconds (600); needs nightly and cargo-fuzz
+cargo xtask install --prefix P [--client]  libfsc.so, libfsc.a, fsc.h and fsc.pc, for programs in C
+cargo xtask header                         makes fsc-bindings/include/fsc.h from the sources
 cargo xtask help                           this
 
 Build products go to CARGO_TARGET_DIR, or target/; everything else that a task makes goes to xtask/ in there.
@@ -32,6 +37,8 @@ fn main() -> ExitCode {
         "test" => test::run(&arguments),
         "bench" => bench::run(&arguments),
         "fuzz" => fuzz::run(&arguments),
+        "install" => library::install(&arguments),
+        "header" => library::header(&arguments),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
