@@ -8,9 +8,11 @@ mod c;
 mod debian;
 mod federation;
 mod fuzz;
+mod languages;
 mod library;
 mod process;
 mod python;
+mod r;
 mod test;
 mod workspace;
 
@@ -23,6 +25,7 @@ cargo xtask test [--only STEP]...          everything that must pass before a ch
 cargo xtask bench [--runs 11]              our figures beside the Python reference's and a bare server's
 cargo xtask fuzz [TARGET]... [--seconds N] each fuzz target for N seconds (600); needs nightly and cargo-fuzz
 cargo xtask install --prefix P [--client]  libfsc.so, libfsc.a, fsc.h and fsc.pc, for programs in C
+cargo xtask r-package [--vendor]           the package for R as an archive, with the library's sources
 cargo xtask header                         makes fsc-bindings/include/fsc.h from the sources
 cargo xtask help                           this
 
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&arguments),
         "fuzz" => fuzz::run(&arguments),
         "install" => library::install(&arguments),
+        "r-package" => r::package(&arguments),
         "header" => library::header(&arguments),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -8,8 +8,9 @@ use crate::federation::Federation;
 use crate::options;
 use crate::process::{Failure, has, output, run as run_to_end};
 use crate::python::Python;
+use crate::r::Package;
 use crate::workspace::{self, cargo};
-use crate::{artefacts, c, debian};
+use crate::{artefacts, c, debian, languages};
 
 /// What any one call of cargo may take, from an empty build directory on a small machine.
 pub(crate) const BUILD: Duration = Duration::from_mins(40);
@@ -48,6 +49,8 @@ const STEPS: &[Step] = &[
     Step { name: "artefacts", headline: "no linker drops a service or protocol", run: artefacts },
     Step { name: "c", headline: "the C library from C and C++, with sanitizers and valgrind", run: c },
     Step { name: "python", headline: "the reference's Python client against three nodes", run: python },
+    Step { name: "r", headline: "the R package: R CMD check, and an installation from its archive", run: r },
+    Step { name: "languages", headline: "parties and clients in Rust, C, Python and R together", run: languages },
     Step { name: "reference", headline: "our client against three servers of the Python reference", run: reference },
     Step { name: "javascript", headline: "fetch from another origin against three nodes", run: javascript },
     Step { name: "curl", headline: "examples/secure_sum.sh against three nodes", run: curl },
@@ -149,6 +152,10 @@ fn small() -> Result<Outcome, Failure> {
         let lint = ["clippy", "-p", "fsc-node", "--all-targets", "--no-default-features", "--features", features];
         run_to_end(&mut cargo(&[&lint[..], &["--", "-D", "warnings"]].concat()), BUILD)?;
     }
+    for features in ["http", "serial", "node"] {
+        let lint = ["clippy", "-p", "fsc-bindings", "--no-default-features", "--features", features];
+        run_to_end(&mut cargo(&[&lint[..], &["--", "-D", "warnings"]].concat()), BUILD)?;
+    }
     let tests = ["test", "-p", "fsc-transport", "--lib", "--no-default-features", "--features", "serial"];
     run_to_end(&mut cargo(&tests), BUILD)?;
     Ok(Outcome::passed())
@@ -224,6 +231,14 @@ fn artefacts() -> Result<Outcome, Failure> {
 
 fn c() -> Result<Outcome, Failure> {
     c::check().map(Outcome::Passed)
+}
+
+fn r() -> Result<Outcome, Failure> {
+    Ok(Outcome::Passed(Package::checked()?.size()))
+}
+
+fn languages() -> Result<Outcome, Failure> {
+    languages::check().map(Outcome::Passed)
 }
 
 fn python() -> Result<Outcome, Failure> {
