@@ -1,0 +1,1 @@
+new_result <- function(x, about) x
