@@ -54,7 +54,8 @@ handle_of <- function(x) .subset2(x, "handle")
   )
 }
 
-#' @exportS3Method utils::.DollarNames
+#' @importFrom utils .DollarNames
+#' @export
 .DollarNames.fsc_api <- function(x, pattern = "") {
   grep(pattern, c("create", "list", "upload", "download", "release", "address"), value = TRUE)
 }

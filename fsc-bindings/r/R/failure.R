@@ -51,9 +51,10 @@ invalid <- function(...) raise("invalid_argument", paste0(...))
 # The call by which the user got in here: errors should not quote what is inside.
 users_call <- function() {
   own <- topenv()
-  frame <- sys.nframe() - 1L
-  while (frame > 1L && identical(topenv(environment(sys.function(frame - 1L))), own)) frame <- frame - 1L
-  if (frame < 1L) NULL else shortened(sys.call(frame))
+  for (frame in seq_len(sys.nframe() - 2L)) {
+    if (identical(topenv(environment(sys.function(frame))), own)) return(shortened(sys.call(frame)))
+  }
+  NULL
 }
 
 # Arguments may be data, which have no place in an error.
