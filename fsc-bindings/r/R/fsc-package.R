@@ -35,4 +35,9 @@
 # How many handles of the library this process has: for tests that look for leaks.
 handles <- function() .Call(rfsc_handles)
 
-timeout <- function() getOption("fsc.timeout", 0)
+# In seconds; zero is the library's default.
+timeout <- function() {
+  seconds <- getOption("fsc.timeout", 0)
+  if (!is.numeric(seconds) || length(seconds) != 1L || !is.finite(seconds) || seconds < 0) invalid("the option fsc.timeout must be a number of seconds")
+  seconds
+}

@@ -25,10 +25,12 @@
 #'   as [fsc_types] says, or an [fsc_result] if a function of Simon's has made it. `fsc_release()`: `NULL`, invisibly.
 #' @examples
 #' api <- fsc_connect(node <- fsc_node())
-#' store <- api$create(plugin = "Util", microservice = "KeyValueStorage")
-#' print(store)
-#' fsc_attribute(store, "write")
-#' fsc_release(store)
+#' storage <- api$create(microservice = "KeyValueStorage")$create(storage = "ward 3")
+#' storage$store(key = "beds", value = c(4, 0, 7))
+#' beds <- storage$retrieve(key = "beds")
+#' beds
+#' fsc_download(beds)
+#' fsc_release(beds)
 #' fsc_stop(node)
 #' @name fsc_representation
 NULL

@@ -113,7 +113,7 @@ print.fsc_result <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
   result <- x$result
   switch(function_of(x),
     StatisticsFrequency = ,
-    StatisticsContingency = print(as.table(x), ...),
+    StatisticsContingency = print(as.table(x), na.print = "NA", ...),
     StatisticsRegressionOLSVertical = print_regression(x, digits, ...),
     if (all(vapply(result[shown(result)], is_single, NA))) {
       frame <- statistics_frame(result)
@@ -173,7 +173,11 @@ terms_of <- function(x) {
 frequency_frame <- function(cells) {
   if (length(cells) == 0L) return(data.frame(category = character(), count = numeric()))
   if (is.matrix(cells)) return(data.frame(category = cells[, 1L], count = as.numeric(cells[, 2L])))
-  data.frame(category = unlist(lapply(cells, `[[`, 1L)), count = vapply(cells, count_of, 0))
+  categories <- lapply(cells, `[[`, 1L)
+  # Truth values, numbers and texts may be among them, and stay apart.
+  same <- length(unique(vapply(categories, function(category) is.numeric(category) + 2L * is.logical(category), 0))) == 1L
+  if (!same) categories <- lapply(categories, format, digits = 15L)
+  data.frame(category = unlist(categories), count = vapply(cells, count_of, 0))
 }
 
 # [[row, column], count] each.

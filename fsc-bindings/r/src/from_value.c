@@ -36,7 +36,6 @@ static SEXP of_integer(SEXP arena, fsc_value value) {
     return Rf_ScalarString(text_of(arena, text, length));
 }
 
-/* An array for R, whose first index runs fastest, of one whose last index does: calls `put` with the places in either. */
 static SEXP with_dim(SEXP x, const size_t *shape, size_t dimensions) {
     SEXP dim;
     size_t i;
@@ -141,32 +140,32 @@ static SEXP vector_of(SEXP items, int family) {
     return x;
 }
 
-/* A matrix of rows that are vectors of one family and length; otherwise the list of rows as it is. */
+/* A matrix of rows that are vectors of one family and length, or an array of arrays of one shape; otherwise the list of rows as it is. */
 static SEXP matrix_of(SEXP rows) {
     const R_xlen_t count = XLENGTH(rows);
     R_xlen_t columns = -1, i, j;
-    int type = LGLSXP;
-    SEXP x;
+    int type = LGLSXP, dimensions, k;
+    SEXP x, dim, inner = Rf_getAttrib(VECTOR_ELT(rows, 0), R_DimSymbol);
     for (i = 0; i < count; i++) {
         SEXP row = VECTOR_ELT(rows, i);
         R_xlen_t known = 0;
         if ((TYPEOF(row) != LGLSXP && TYPEOF(row) != INTSXP && TYPEOF(row) != REALSXP && TYPEOF(row) != STRSXP) ||
-            Rf_getAttrib(row, R_DimSymbol) != R_NilValue || XLENGTH(row) == 0) return rows;
+            !R_compute_identical(Rf_getAttrib(row, R_DimSymbol), inner, 16) || XLENGTH(row) == 0) return rows;
         if (columns >= 0 && columns != XLENGTH(row)) return rows;
         columns = XLENGTH(row);
         if (TYPEOF(row) == LGLSXP) for (j = 0; j < columns; j++) known += LOGICAL(row)[j] != NA_LOGICAL;
         if (TYPEOF(row) == LGLSXP && known == 0) continue;
         if (type == LGLSXP && i > 0 && TYPEOF(row) != LGLSXP) {
             /* Rows before this one must be all missing. */
-            R_xlen_t k;
-            for (k = 0; k < i; k++) {
-                for (j = 0; j < columns; j++) if (LOGICAL(VECTOR_ELT(rows, k))[j] != NA_LOGICAL) return rows;
+            R_xlen_t before;
+            for (before = 0; before < i; before++) {
+                for (j = 0; j < columns; j++) if (LOGICAL(VECTOR_ELT(rows, before))[j] != NA_LOGICAL) return rows;
             }
         } else if (i > 0 && (type == STRSXP) != (TYPEOF(row) == STRSXP)) return rows;
         else if (i > 0 && type != LGLSXP && TYPEOF(row) == LGLSXP) return rows;
         if (type != REALSXP || TYPEOF(row) == STRSXP) type = TYPEOF(row);
     }
-    x = PROTECT(Rf_allocMatrix((SEXPTYPE)type, (int)count, (int)columns));
+    x = PROTECT(Rf_allocVector((SEXPTYPE)type, count * columns));
     for (i = 0; i < count; i++) {
         SEXP row = PROTECT(Rf_coerceVector(VECTOR_ELT(rows, i), (SEXPTYPE)type));
         for (j = 0; j < columns; j++) {
@@ -178,7 +177,12 @@ static SEXP matrix_of(SEXP rows) {
         }
         UNPROTECT(1);
     }
-    UNPROTECT(1);
+    dimensions = inner == R_NilValue ? 1 : LENGTH(inner);
+    dim = PROTECT(Rf_allocVector(INTSXP, dimensions + 1));
+    INTEGER(dim)[0] = (int)count;
+    for (k = 0; k < dimensions; k++) INTEGER(dim)[k + 1] = inner == R_NilValue ? (int)columns : INTEGER(inner)[k];
+    Rf_setAttrib(x, R_DimSymbol, dim);
+    UNPROTECT(2);
     return x;
 }
 

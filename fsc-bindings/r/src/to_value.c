@@ -352,6 +352,23 @@ static const char **keys_of(SEXP arena, SEXP x, SEXP names, const step *at) {
     return keys;
 }
 
+static fsc_value of_object(SEXP arena, SEXP handle) {
+    const fsc_object object = {handle_get(handle, AN_OBJECT)};
+    fsc_value value;
+    fsc_error error;
+    fsc_status status;
+    arena_reserve(arena);
+    status = fsc_value_object(object, &value, &error);
+    return finish(arena, status, value, error);
+}
+
+/* How the reference's scripts pass an object: list(representation_uuid = object$representation_uuid). */
+static int names_an_object(SEXP x) {
+    SEXP names = Rf_getAttrib(x, R_NamesSymbol);
+    return XLENGTH(x) == 1 && names != R_NilValue && strcmp(CHAR(STRING_ELT(names, 0)), "representation_uuid") == 0 &&
+           TYPEOF(VECTOR_ELT(x, 0)) == EXTPTRSXP;
+}
+
 static fsc_value of_items(SEXP arena, SEXP x, const step *at) {
     const size_t count = (size_t)XLENGTH(x);
     const int is_frame = Rf_inherits(x, "data.frame");
@@ -376,16 +393,6 @@ static fsc_value of_items(SEXP arena, SEXP x, const step *at) {
     arena_free(arena, mark);
     UNPROTECT(1);
     return arena_push(arena, value);
-}
-
-static fsc_value of_object(SEXP arena, SEXP x) {
-    const fsc_object object = {handle_get(VECTOR_ELT(x, 0), AN_OBJECT)};
-    fsc_value value;
-    fsc_error error;
-    fsc_status status;
-    arena_reserve(arena);
-    status = fsc_value_object(object, &value, &error);
-    return finish(arena, status, value, error);
 }
 
 /* What R keeps as numbers, but means otherwise. */
@@ -419,7 +426,8 @@ static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column) {
     case STRSXP:
         return of_characters(arena, x, R_NilValue, at, is_column);
     case VECSXP:
-        if (Rf_inherits(x, "fsc_representation")) return of_object(arena, x);
+        if (Rf_inherits(x, "fsc_representation")) return of_object(arena, VECTOR_ELT(x, 0));
+        if (names_an_object(x)) return of_object(arena, VECTOR_ELT(x, 0));
         if (Rf_inherits(x, "fsc_api") || Rf_inherits(x, "fsc_node")) refuse(arena, at, "is a connection or a node, which can't be sent");
         return of_items(arena, x, at);
     default:
