@@ -60,10 +60,10 @@ impl Kind for Held {
 
 impl Client {
     /// A handle to a client of the node at `address`.
-    pub(crate) fn keep(library: Arc<Library>, transport: impl Transport, address: Address) -> Result<Self, Fault> {
+    pub(crate) fn keep(library: &Arc<Library>, transport: impl Transport, address: Address) -> Result<Self, Fault> {
         let _context = library.handle().enter();
         let api = Api::new(transport, TokioRuntime::new(), address);
-        let held = Held { api, library: Arc::clone(&library) };
+        let held = Held { api, library: Arc::clone(library) };
         Ok(Self { id: HANDLES.insert(Arc::new(held))? })
     }
 
@@ -93,12 +93,9 @@ pub unsafe extern "C" fn fsc_client_connect(
             let token = input::optional_text(token, "token")?;
             let library = library()?;
             out.put(match address.scheme() {
-                "http" => over_http(library, address, token)?,
-                "serial" => over_line(library, address)?,
-                "local" => {
-                    let hub = library.hub().clone();
-                    Client::keep(library, hub, address)?
-                }
+                "http" => over_http(&library, address, token)?,
+                "serial" => over_line(&library, address)?,
+                "local" => Client::keep(&library, library.hub().clone(), address)?,
                 other => {
                     let why = format!("begins with {other}: there are http:, serial: and local:");
                     return Err(Fault::argument("address", why));
@@ -110,7 +107,7 @@ pub unsafe extern "C" fn fsc_client_connect(
 }
 
 #[cfg(feature = "http")]
-fn over_http(library: Arc<Library>, address: Address, token: Option<&str>) -> Result<Client, Fault> {
+fn over_http(library: &Arc<Library>, address: Address, token: Option<&str>) -> Result<Client, Fault> {
     let config = match token {
         None => ClientConfig::default(),
         Some(token) => ClientConfig::default().with_token(token),
@@ -122,17 +119,17 @@ fn over_http(library: Arc<Library>, address: Address, token: Option<&str>) -> Re
 }
 
 #[cfg(not(feature = "http"))]
-fn over_http(_: Arc<Library>, _: Address, _: Option<&str>) -> Result<Client, Fault> {
+fn over_http(_: &Arc<Library>, _: Address, _: Option<&str>) -> Result<Client, Fault> {
     Err(Fault::new(Status::Unsupported, "this library was built without HTTP"))
 }
 
 #[cfg(feature = "serial")]
-fn over_line(library: Arc<Library>, address: Address) -> Result<Client, Fault> {
+fn over_line(library: &Arc<Library>, address: Address) -> Result<Client, Fault> {
     Client::keep(library, SerialTransport::new(LineConfig::default()), address)
 }
 
 #[cfg(not(feature = "serial"))]
-fn over_line(_: Arc<Library>, _: Address) -> Result<Client, Fault> {
+fn over_line(_: &Arc<Library>, _: Address) -> Result<Client, Fault> {
     Err(Fault::new(Status::Unsupported, "this library was built without serial lines"))
 }
 
@@ -155,7 +152,7 @@ pub unsafe extern "C" fn fsc_client_connect_stream(
             let lines = SerialTransport::new(LineConfig::default());
             let name = format!("stream-{}", STREAMS.fetch_add(1, Ordering::Relaxed));
             let address = stream.attach(&library, &lines, &name, LineConfig::default())?;
-            out.put(Client::keep(library, lines, address)?);
+            out.put(Client::keep(&library, lines, address)?);
             Ok(())
         })
     }

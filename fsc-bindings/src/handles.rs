@@ -27,7 +27,7 @@ pub(crate) struct Handles(RwLock<Slots>);
 struct Slots {
     slots: Vec<Slot>,
     /// Slots that hold nothing.
-    free: Vec<u32>,
+    free: Vec<usize>,
 }
 
 struct Slot {
@@ -44,7 +44,7 @@ impl Handles {
         let mut slots = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let slots = &mut *slots;
         let index = match slots.free.pop() {
-            Some(index) => index as usize,
+            Some(index) => index,
             None if slots.slots.len() < MOST => {
                 slots.slots.push(Slot { handle: 0, uses: 0, entry: None });
                 slots.slots.len() - 1
@@ -84,7 +84,7 @@ impl Handles {
             slot.entry.take()
         });
         if entry.is_some() {
-            slots.free.push(index(handle) as u32);
+            slots.free.push(index(handle));
         }
         // What is freed may call back into this library.
         drop(slots);
@@ -100,7 +100,7 @@ impl Handles {
         for (index, slot) in slots.slots.iter_mut().enumerate().filter(|(_, slot)| slot.handle != 0) {
             slot.handle = 0;
             debris.push(slot.entry.take());
-            slots.free.push(index as u32);
+            slots.free.push(index);
         }
     }
 
@@ -129,7 +129,9 @@ fn stale<T: Kind>(handle: u64) -> Fault {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
     struct One;
+    #[derive(Debug)]
     struct Other;
 
     impl Kind for One {

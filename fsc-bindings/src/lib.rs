@@ -13,12 +13,15 @@
 //! * [`node`], [`service`], [`stream`]: nodes in this process, what they offer, and lines of the program's own.
 //! * [`status`], [`fault`]: how functions end. [`library`]: versions, and the end of all.
 //! * `entry`, `handles`, `input`: what all functions share. No panic gets out, no pointer is read unchecked, no handle is believed.
+//! * `fuzz`, a feature: what the fuzzer does.
 //!
 //! This is the only crate of the workspace with unsafe code: pointers come in, and callbacks go out.
 
 pub mod client;
 mod entry;
 pub mod fault;
+#[cfg(all(feature = "fuzz", feature = "node"))]
+pub mod fuzz;
 mod handles;
 pub mod input;
 pub mod library;

@@ -10,7 +10,7 @@ use fsc_core::bus::Principal;
 use fsc_core::object::Object as _;
 use fsc_core::registry::Description;
 use fsc_core::transport::Address;
-use fsc_core::value::{self as core, Limits, json};
+use fsc_core::value as core;
 use fsc_node::{Config, Running, Setup};
 #[cfg(feature = "serial")]
 use fsc_transport::serial::{LineConfig, SerialTransport};
@@ -214,9 +214,7 @@ fn parse(text: &str, format: i32) -> Result<Config, Fault> {
     if text.trim().is_empty() {
         return Ok(Config::default());
     }
-    let value = json::parse(text.as_bytes(), &Limits::default());
-    let value = value.map_err(|why| Fault::argument("config", format!("is no JSON: {why}")))?;
-    Config::from_value(value, folder).map_err(|error| told(&error))
+    Config::from_json(text, folder).map_err(|error| told(&error))
 }
 
 /// Keeps the name that is wanted, or one that nobody has.
@@ -352,7 +350,7 @@ pub unsafe extern "C" fn fsc_node_client(
             let principal = input::optional_text(principal, "principal")?.unwrap_or("local");
             held.started(|_| ())?;
             let hub = held.library.hub().acting_as(Principal::new(principal));
-            out.put(Client::keep(Arc::clone(&held.library), hub, held.address.clone())?);
+            out.put(Client::keep(&held.library, hub, held.address.clone())?);
             Ok(())
         })
     }

@@ -191,9 +191,8 @@ impl Object for Served {
         let ask = || self.ask(|answer| unsafe { function(self.state.pointer, text.as_ptr(), answer) });
         match without_waiting(ask) {
             Ok(Some(Answered::Object(object))) => Ok(object),
-            Ok(_) => Err(unknown()),
             // A callback that says no more than that it has failed has no such attribute.
-            Err(ObjectError::Internal { .. }) => Err(unknown()),
+            Ok(_) | Err(ObjectError::Internal { .. }) => Err(unknown()),
             Err(error) => Err(error),
         }
     }

@@ -12,7 +12,7 @@ use crate::input::{Grown, Out, grown};
 use crate::status::Status;
 
 /// How long a call waits that says nothing of it.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Cancels calls: all that were given it, those to come included. The caller frees it.
 #[repr(C)]

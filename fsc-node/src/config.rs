@@ -64,7 +64,6 @@ use fsc_core::bus::policy::Rules;
 use fsc_core::identity::{NodeId, NodeKey, NotAnId};
 use fsc_core::runs;
 use fsc_core::transport::{Address, NotAnAddress};
-use fsc_core::value::Value;
 use fsc_transport::seal::{self, Peer, Way};
 use serde::Deserialize;
 
@@ -249,11 +248,10 @@ impl Config {
         config.complete(folder)
     }
 
-    /// The configuration that a value says, as the same text in JSON would. A key that it names by a relative path stands in
-    /// `folder`.
-    pub fn from_value(value: Value, folder: &Path) -> Result<Self, ConfigError> {
-        let config: Self = fsc_core::value::from_value(value)
-            .map_err(|error| ConfigError::Parse { path: None, what: error.to_string() })?;
+    /// The configuration that a text in JSON says, by the same names. A key that it names by a relative path stands in `folder`.
+    pub fn from_json(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let config: Self =
+            serde_json::from_str(text).map_err(|error| ConfigError::Parse { path: None, what: error.to_string() })?;
         config.complete(folder)
     }
 
@@ -517,7 +515,20 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_settings_are_refused() {
-        assert!(toml::from_str::<Config>("listne = \"127.0.0.1:1\"").is_err());
+    fn misspelt_settings_are_refused_and_named() {
+        let folder = Path::new(".");
+        let refused = Config::from_toml("listne = \"127.0.0.1:1\"", folder).unwrap_err();
+        assert!(refused.to_string().contains("listne"), "{refused}");
+        let refused = Config::from_json("{\"listne\": \"127.0.0.1:1\"}", folder).unwrap_err();
+        assert!(refused.to_string().contains("listne"), "{refused}");
+    }
+
+    #[test]
+    fn json_says_the_same_as_toml() {
+        let folder = Path::new(".");
+        let json = Config::from_json("{\"policy\": {\"minimum_parties\": 3}, \"limits\": {\"threads\": 2}}", folder);
+        let toml = Config::from_toml("policy = { minimum_parties = 3 }\n[limits]\nthreads = 2", folder);
+        let [json, toml] = [json, toml].map(|config| config.map(|config| format!("{config:?}")).unwrap());
+        assert_eq!(json, toml);
     }
 }

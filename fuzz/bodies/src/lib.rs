@@ -23,6 +23,7 @@ mod value;
 
 pub use bus::bus;
 pub use envelope::envelope;
+pub use fsc::fuzz::entry_points as bindings;
 pub use functions::functions;
 pub use hello::hello;
 pub use line::{arq, frame};
@@ -62,4 +63,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "frame", body: frame },
     Target { name: "arq", body: arq },
     Target { name: "seal", body: seal },
+    Target { name: "bindings", body: bindings },
 ];

@@ -31,7 +31,7 @@ macro_rules! replay {
     };
 }
 
-replay!(value_json value_cbor request submission envelope hello session runs bus ot key union functions frame arq seal);
+replay!(value_json value_cbor request submission envelope hello session runs bus ot key union functions frame arq seal bindings);
 
 #[test]
 fn every_target_has_a_program_for_the_fuzzer() {

@@ -16,6 +16,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::calls::Call;
@@ -309,7 +310,8 @@ struct Idle {
 struct Links {
     /// Oldest first.
     open: Vec<(http1::SendRequest<Outgoing>, Instant)>,
-    reaped: bool,
+    /// The task that closes them in time.
+    reaper: Option<AbortHandle>,
 }
 
 impl Idle {
@@ -324,9 +326,7 @@ impl Idle {
         }
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.open.push((link, Instant::now() + keep));
-        if !std::mem::replace(&mut links.reaped, true) {
-            tokio::spawn(reap(Arc::downgrade(self)));
-        }
+        links.reaper.get_or_insert_with(|| tokio::spawn(reap(Arc::downgrade(self))).abort_handle());
     }
 
     /// Closes what is due, and says when to look again.
@@ -335,8 +335,20 @@ impl Idle {
         let now = Instant::now();
         links.open.retain(|(link, due)| *due > now && !link.is_closed());
         let next = links.open.first().map(|(_, due)| *due);
-        links.reaped = next.is_some();
+        if next.is_none() {
+            links.reaper = None;
+        }
         next
+    }
+}
+
+impl Drop for Idle {
+    /// With the connections goes the task, which would sleep for nothing.
+    fn drop(&mut self) {
+        let links = self.links.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reaper) = links.reaper.take() {
+            reaper.abort();
+        }
     }
 }
 
