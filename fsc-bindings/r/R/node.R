@@ -33,10 +33,12 @@ fsc_node <- function(name = NULL, config = list(), ...) {
     handle <- .Call(rfsc_node_new, name, text, FALSE)
   } else {
     if (!is.list(config)) invalid("config must be a list or the path of a file")
-    entries <- c(entries, config[setdiff(names(config), names(entries))])
-    if (length(entries) > 0L && (is.null(names(entries)) || !all(nzchar(names(entries))))) {
-      invalid("entries of a configuration have names, as listen = \"127.0.0.1:8001\"")
+    for (given in list(entries, config)) {
+      if (length(given) > 0L && (is.null(names(given)) || !all(nzchar(names(given))))) {
+        invalid("entries of a configuration have names, as listen = \"127.0.0.1:8001\"")
+      }
     }
+    entries <- c(entries, config[setdiff(names(config), names(entries))])
     handle <- .Call(rfsc_node_new, name, config_json(entries), TRUE)
   }
   about <- .Call(rfsc_node_describe, handle)

@@ -18,7 +18,7 @@
 #' With `wait = FALSE` it answers a task, which has `progress()`, `result()` (NULL while there is none) and `cancel()`. Otherwise, in
 #' interactive sessions or with `options(fsc.progress = TRUE)`, a computation that takes longer than a second shows a progress bar.
 #'
-#' @param object,x The object.
+#' @param object The object.
 #' @param name The attribute's name.
 #' @param ... Arguments of the call.
 #' @return `fsc_attribute()`, `fsc_call()` and methods: an `fsc_representation`, or `NULL`, invisibly. `fsc_download()`: what the object holds,
