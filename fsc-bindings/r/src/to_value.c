@@ -1,0 +1,458 @@
+/* From R to the library: what stands for what says ?fsc_types.
+ *
+ * Errors name the position as R's user would write it: data$age[3], data[2, 1]. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rfsc.h"
+
+/* Where we are in an argument. */
+typedef struct step {
+    const struct step *outer;
+    const char *name; /* or null: then it is `index` that counts */
+    R_xlen_t index;   /* from 0 */
+} step;
+
+/* The largest whole number up to which doubles are exact. */
+#define EXACT 9007199254740992.0
+
+static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column);
+
+static void write_path(const step *at, char *text, size_t room) {
+    size_t used;
+    if (at == NULL) return;
+    write_path(at->outer, text, room);
+    used = strlen(text);
+    if (at->name != NULL) {
+        snprintf(text + used, room - used, used == 0 ? "%s" : "$%s", at->name);
+    } else if (used == 0) {
+        snprintf(text, room, "argument %lld", (long long)at->index + 1);
+    } else {
+        snprintf(text + used, room - used, "[[%lld]]", (long long)at->index + 1);
+    }
+}
+
+static void refuse(SEXP arena, const step *at, const char *what) __attribute__((noreturn));
+static void refuse(SEXP arena, const step *at, const char *what) {
+    char message[1024] = "";
+    size_t used;
+    write_path(at, message, sizeof message / 2);
+    used = strlen(message);
+    snprintf(message + used, sizeof message - used, " %s", what);
+    fail_saying(arena, FSC_STATUS_INVALID_ARGUMENT, message);
+}
+
+/* Refuses the element at `index`, in the order of R. */
+static void refuse_element(SEXP arena, SEXP x, const step *at, R_xlen_t index, const char *what) __attribute__((noreturn));
+static void refuse_element(SEXP arena, SEXP x, const step *at, R_xlen_t index, const char *what) {
+    char text[512] = "";
+    SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+    if (XLENGTH(x) == 1 && dim == R_NilValue) refuse(arena, at, what);
+    if (dim == R_NilValue) {
+        snprintf(text, sizeof text, "[%lld] %s", (long long)index + 1, what);
+    } else {
+        size_t used = 0;
+        int i;
+        for (i = 0; i < LENGTH(dim) && used < sizeof text - 64; i++) {
+            const int extent = INTEGER_RO(dim)[i];
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld", i == 0 ? "[" : ", ", (long long)(index % extent) + 1);
+            index /= extent;
+        }
+        snprintf(text + used, sizeof text - used, "] %s", what);
+    }
+    {
+        char message[1024] = "";
+        write_path(at, message, sizeof message / 2);
+        strncat(message, text, sizeof message - strlen(message) - 1);
+        fail_saying(arena, FSC_STATUS_INVALID_ARGUMENT, message);
+    }
+}
+
+/* Whether a vector goes as one number rather than as a list of one. */
+static int is_scalar(SEXP x, int is_column) {
+    return XLENGTH(x) == 1 && !is_column && Rf_getAttrib(x, R_DimSymbol) == R_NilValue && !Rf_inherits(x, "AsIs");
+}
+
+/* Extents, as the wire has them. */
+static size_t shape_of(SEXP x, size_t **shape) {
+    SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+    const size_t dimensions = dim == R_NilValue ? 1 : (size_t)LENGTH(dim);
+    size_t i;
+    *shape = (size_t *)(void *)R_alloc(dimensions, sizeof **shape);
+    if (dim == R_NilValue) (*shape)[0] = (size_t)XLENGTH(x);
+    else for (i = 0; i < dimensions; i++) (*shape)[i] = (size_t)INTEGER_RO(dim)[i];
+    return dimensions;
+}
+
+/* R runs through an array by its first index, the wire by its last. Walks in the wire's order; `from` is the place in R's. */
+typedef struct {
+    const size_t *shape;
+    size_t dimensions;
+    size_t *at, *stride;
+    size_t from;
+} walk;
+
+static walk walk_along(const size_t *shape, size_t dimensions) {
+    walk w;
+    size_t i, stride = 1;
+    w.shape = shape;
+    w.dimensions = dimensions;
+    w.at = (size_t *)(void *)R_alloc(dimensions, sizeof(size_t));
+    w.stride = (size_t *)(void *)R_alloc(dimensions, sizeof(size_t));
+    for (i = 0; i < dimensions; i++) {
+        w.at[i] = 0;
+        w.stride[i] = stride;
+        stride *= shape[i];
+    }
+    w.from = 0;
+    return w;
+}
+
+static void walk_on(walk *w) {
+    size_t i = w->dimensions;
+    while (i-- > 0) {
+        w->from += w->stride[i];
+        if (++w->at[i] < w->shape[i]) return;
+        w->from -= w->stride[i] * w->shape[i];
+        w->at[i] = 0;
+    }
+}
+
+/* An array of one number as that number. */
+static fsc_value only(SEXP arena, fsc_value array) {
+    fsc_value item;
+    fsc_error error;
+    arena_reserve(arena);
+    check(arena, fsc_value_item(array, 0, &item, &error), error);
+    return arena_push(arena, item);
+}
+
+static fsc_value finish(SEXP arena, fsc_status status, fsc_value value, fsc_error error) {
+    check(arena, status, error);
+    return arena_push(arena, value);
+}
+
+static fsc_value of_i64(SEXP arena, const int64_t *numbers, const uint8_t *missing, const size_t *shape, size_t dimensions) {
+    fsc_value value;
+    fsc_error error;
+    fsc_status status;
+    arena_reserve(arena);
+    status = fsc_value_i64(numbers, missing, shape, dimensions, &value, &error);
+    return finish(arena, status, value, error);
+}
+
+static fsc_value of_f64(SEXP arena, const double *numbers, const uint8_t *missing, const size_t *shape, size_t dimensions) {
+    fsc_value value;
+    fsc_error error;
+    fsc_status status;
+    arena_reserve(arena);
+    status = fsc_value_f64(numbers, missing, shape, dimensions, &value, &error);
+    return finish(arena, status, value, error);
+}
+
+static int is_whole(double number) {
+    return fabs(number) <= EXACT && number == floor(number) && !(number == 0 && signbit(number));
+}
+
+static int are_finite(const double *numbers, R_xlen_t count) {
+    uint64_t bits;
+    R_xlen_t i;
+    int wrong = 0;
+    for (i = 0; i < count; i++) {
+        memcpy(&bits, &numbers[i], sizeof bits);
+        wrong |= (bits & 0x7ff0000000000000u) == 0x7ff0000000000000u;
+    }
+    return !wrong;
+}
+
+/* Doubles that are all whole go as integers: R's users write 5 for 5L, and what takes numbers takes integers, too. */
+static fsc_value of_doubles(SEXP arena, SEXP x, const step *at, int is_column) {
+    const double *numbers = REAL_RO(x);
+    const R_xlen_t count = XLENGTH(x);
+    uint8_t *missing = NULL;
+    size_t *shape;
+    const size_t dimensions = shape_of(x, &shape);
+    int whole = 1;
+    R_xlen_t i;
+    walk w;
+    if (!are_finite(numbers, count)) {
+        missing = (uint8_t *)R_alloc((size_t)count, 1);
+        for (i = 0; i < count; i++) {
+            missing[i] = R_IsNA(numbers[i]) != 0;
+            if (!missing[i] && !R_FINITE(numbers[i])) {
+                const char *what = ISNAN(numbers[i])  ? "is NaN: a number, or NA for a missing one, was expected"
+                                   : numbers[i] > 0 ? "is Inf: a finite number was expected"
+                                                    : "is -Inf: a finite number was expected";
+                refuse_element(arena, x, at, i, what);
+            }
+        }
+    }
+    for (i = 0; i < count && whole; i++) whole = (missing != NULL && missing[i]) || is_whole(numbers[i]);
+    if (is_scalar(x, is_column)) {
+        const int64_t integer = whole && missing == NULL ? (int64_t)numbers[0] : 0;
+        const fsc_value none = {0};
+        if (missing != NULL) return none;
+        return only(arena, whole ? of_i64(arena, &integer, NULL, shape, 1) : of_f64(arena, numbers, NULL, shape, 1));
+    }
+    w = walk_along(shape, dimensions);
+    if (whole) {
+        int64_t *integers = (int64_t *)(void *)R_alloc((size_t)count, sizeof *integers);
+        uint8_t *mask = missing == NULL ? NULL : (uint8_t *)R_alloc((size_t)count, 1);
+        for (i = 0; i < count; i++, walk_on(&w)) {
+            const int is_missing = missing != NULL && missing[w.from];
+            integers[i] = is_missing ? 0 : (int64_t)numbers[w.from];
+            if (mask != NULL) mask[i] = (uint8_t)is_missing;
+        }
+        return of_i64(arena, integers, mask, shape, dimensions);
+    }
+    if (dimensions > 1) {
+        double *turned = (double *)(void *)R_alloc((size_t)count, sizeof *turned);
+        uint8_t *mask = missing == NULL ? NULL : (uint8_t *)R_alloc((size_t)count, 1);
+        for (i = 0; i < count; i++, walk_on(&w)) {
+            turned[i] = numbers[w.from];
+            if (mask != NULL) mask[i] = missing[w.from];
+        }
+        numbers = turned;
+        missing = mask;
+    }
+    return of_f64(arena, numbers, missing, shape, dimensions);
+}
+
+static fsc_value of_integers(SEXP arena, SEXP x, int is_column) {
+    const int *numbers = INTEGER_RO(x);
+    const R_xlen_t count = XLENGTH(x);
+    int64_t *integers = (int64_t *)(void *)R_alloc((size_t)count, sizeof *integers);
+    uint8_t *missing = (uint8_t *)R_alloc((size_t)count, 1);
+    size_t *shape;
+    const size_t dimensions = shape_of(x, &shape);
+    int any = 0;
+    R_xlen_t i;
+    walk w = walk_along(shape, dimensions);
+    for (i = 0; i < count; i++, walk_on(&w)) {
+        integers[i] = numbers[w.from];
+        missing[i] = numbers[w.from] == NA_INTEGER;
+        any |= missing[i];
+    }
+    if (is_scalar(x, is_column)) {
+        const fsc_value none = {0};
+        return any ? none : only(arena, of_i64(arena, integers, NULL, shape, 1));
+    }
+    return of_i64(arena, integers, any ? missing : NULL, shape, dimensions);
+}
+
+static fsc_value of_json(SEXP arena, const char *text) {
+    fsc_value value;
+    fsc_error error;
+    fsc_status status;
+    arena_reserve(arena);
+    status = fsc_value_json(text, FSC_TERMINATED, &value, &error);
+    return finish(arena, status, value, error);
+}
+
+fsc_value value_null(SEXP arena) { return of_json(arena, "null"); }
+
+static fsc_value of_list(SEXP arena, const fsc_value *items, size_t count) {
+    fsc_value value;
+    fsc_error error;
+    fsc_status status;
+    arena_reserve(arena);
+    status = fsc_value_list(items, count, &value, &error);
+    return finish(arena, status, value, error);
+}
+
+/* Makes lists of lists, as a shape says, of what comes in the wire's order. */
+static fsc_value nest(SEXP arena, const fsc_value *items, const size_t *shape, size_t dimensions) {
+    fsc_value *rows;
+    size_t i, stride = 1;
+    if (dimensions == 1) return of_list(arena, items, shape[0]);
+    for (i = 1; i < dimensions; i++) stride *= shape[i];
+    rows = (fsc_value *)(void *)R_alloc(shape[0] + 1, sizeof *rows);
+    for (i = 0; i < shape[0]; i++) rows[i] = nest(arena, items + i * stride, shape + 1, dimensions - 1);
+    return of_list(arena, rows, shape[0]);
+}
+
+static fsc_value of_logicals(SEXP arena, SEXP x, int is_column) {
+    const int *truths = LOGICAL_RO(x);
+    const fsc_value none = {0};
+    const size_t count = (size_t)XLENGTH(x);
+    size_t *shape, i;
+    const size_t dimensions = shape_of(x, &shape);
+    fsc_value *items, no, yes;
+    walk w = walk_along(shape, dimensions);
+    if (is_scalar(x, is_column)) {
+        return truths[0] == NA_LOGICAL ? none : of_json(arena, truths[0] ? "true" : "false");
+    }
+    no = of_json(arena, "false");
+    yes = of_json(arena, "true");
+    items = (fsc_value *)(void *)R_alloc(count + 1, sizeof *items);
+    for (i = 0; i < count; i++, walk_on(&w)) {
+        items[i] = truths[w.from] == NA_LOGICAL ? none : truths[w.from] ? yes : no;
+    }
+    return nest(arena, items, shape, dimensions);
+}
+
+static fsc_value of_texts(SEXP arena, const char *const *texts, size_t count) {
+    fsc_value value;
+    fsc_error error;
+    fsc_status status;
+    arena_reserve(arena);
+    status = fsc_value_texts(texts, count, &value, &error);
+    return finish(arena, status, value, error);
+}
+
+static fsc_value nest_texts(SEXP arena, const char *const *texts, const size_t *shape, size_t dimensions) {
+    fsc_value *rows;
+    size_t i, stride = 1;
+    if (dimensions == 1) return of_texts(arena, texts, shape[0]);
+    for (i = 1; i < dimensions; i++) stride *= shape[i];
+    rows = (fsc_value *)(void *)R_alloc(shape[0] + 1, sizeof *rows);
+    for (i = 0; i < shape[0]; i++) rows[i] = nest_texts(arena, texts + i * stride, shape + 1, dimensions - 1);
+    return of_list(arena, rows, shape[0]);
+}
+
+/* Texts, or the labels of a factor, whose codes they are looked up by. */
+static fsc_value of_characters(SEXP arena, SEXP x, SEXP levels, const step *at, int is_column) {
+    const fsc_value none = {0};
+    const size_t count = (size_t)XLENGTH(x);
+    size_t *shape, i;
+    const size_t dimensions = shape_of(x, &shape);
+    const char **texts = (const char **)(void *)R_alloc(count + 1, sizeof *texts);
+    walk w = walk_along(shape, dimensions);
+    for (i = 0; i < count; i++, walk_on(&w)) {
+        SEXP text;
+        if (levels == R_NilValue) {
+            text = STRING_ELT(x, (R_xlen_t)w.from);
+        } else {
+            const int code = INTEGER_RO(x)[w.from];
+            if (code != NA_INTEGER && (code < 1 || code > LENGTH(levels))) refuse_element(arena, x, at, (R_xlen_t)w.from, "is no level of the factor");
+            text = code == NA_INTEGER ? NA_STRING : STRING_ELT(levels, code - 1);
+        }
+        if (text != NA_STRING && Rf_getCharCE(text) == CE_BYTES) refuse_element(arena, x, at, (R_xlen_t)w.from, "is bytes, not text");
+        texts[i] = text == NA_STRING ? NULL : Rf_translateCharUTF8(text);
+    }
+    if (is_scalar(x, is_column)) return texts[0] == NULL ? none : only(arena, of_texts(arena, texts, 1));
+    return nest_texts(arena, texts, shape, dimensions);
+}
+
+/* Keys of a map; a position without a name is an error. */
+static const char **keys_of(SEXP arena, SEXP x, SEXP names, const step *at) {
+    const R_xlen_t count = XLENGTH(x);
+    const char **keys = (const char **)(void *)R_alloc((size_t)count + 1, sizeof *keys);
+    R_xlen_t i;
+    for (i = 0; i < count; i++) {
+        SEXP name = STRING_ELT(names, i);
+        if (name == NA_STRING || LENGTH(name) == 0) {
+            char what[128];
+            snprintf(what, sizeof what, "has names, but none at position %lld: name all items, or none", (long long)i + 1);
+            refuse(arena, at, what);
+        }
+        keys[i] = Rf_translateCharUTF8(name);
+    }
+    return keys;
+}
+
+static fsc_value of_object(SEXP arena, SEXP handle) {
+    const fsc_object object = {handle_get(handle, AN_OBJECT)};
+    fsc_value value;
+    fsc_error error;
+    fsc_status status;
+    arena_reserve(arena);
+    status = fsc_value_object(object, &value, &error);
+    return finish(arena, status, value, error);
+}
+
+/* How the reference's scripts pass an object: list(representation_uuid = object$representation_uuid). */
+static int names_an_object(SEXP x) {
+    SEXP names = Rf_getAttrib(x, R_NamesSymbol);
+    return XLENGTH(x) == 1 && names != R_NilValue && strcmp(CHAR(STRING_ELT(names, 0)), "representation_uuid") == 0 &&
+           TYPEOF(VECTOR_ELT(x, 0)) == EXTPTRSXP;
+}
+
+static fsc_value of_items(SEXP arena, SEXP x, const step *at) {
+    const size_t count = (size_t)XLENGTH(x);
+    const int is_frame = Rf_inherits(x, "data.frame");
+    SEXP names = PROTECT(Rf_getAttrib(x, R_NamesSymbol));
+    const char **keys = names == R_NilValue ? NULL : keys_of(arena, x, names, at);
+    fsc_value *items = (fsc_value *)(void *)R_alloc(count + 1, sizeof *items), value;
+    fsc_error error;
+    fsc_status status;
+    const size_t mark = arena_mark(arena);
+    size_t i;
+    for (i = 0; i < count; i++) {
+        step inner;
+        inner.outer = at;
+        inner.name = keys == NULL ? NULL : keys[i];
+        inner.index = (R_xlen_t)i;
+        items[i] = convert(arena, VECTOR_ELT(x, (R_xlen_t)i), &inner, is_frame);
+    }
+    arena_reserve(arena);
+    status = keys == NULL ? fsc_value_list(items, count, &value, &error) : fsc_value_map(keys, items, count, &value, &error);
+    check(arena, status, error);
+    /* What it was made of is no longer needed. */
+    arena_free(arena, mark);
+    UNPROTECT(1);
+    return arena_push(arena, value);
+}
+
+/* What R keeps as numbers, but means otherwise. */
+static void refuse_classes(SEXP arena, SEXP x, const step *at) {
+    if (!OBJECT(x)) return;
+    if (Rf_inherits(x, "Date") || Rf_inherits(x, "POSIXt")) {
+        refuse(arena, at, "is a date or a time: convert it first, as by as.numeric() to a number or by format() to a text");
+    }
+    if (Rf_inherits(x, "difftime")) {
+        refuse(arena, at, "is a difference of times: convert it first, as by as.numeric(x, units = \"days\")");
+    }
+    if (Rf_inherits(x, "integer64")) {
+        refuse(arena, at, "is of class integer64: convert it first, by as.numeric()");
+    }
+}
+
+static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column) {
+    const fsc_value none = {0};
+    char what[128];
+    refuse_classes(arena, x, at);
+    switch (TYPEOF(x)) {
+    case NILSXP:
+        return none;
+    case LGLSXP:
+        return of_logicals(arena, x, is_column);
+    case INTSXP:
+        if (Rf_inherits(x, "factor")) return of_characters(arena, x, Rf_getAttrib(x, R_LevelsSymbol), at, is_column);
+        return of_integers(arena, x, is_column);
+    case REALSXP:
+        return of_doubles(arena, x, at, is_column);
+    case STRSXP:
+        return of_characters(arena, x, R_NilValue, at, is_column);
+    case VECSXP:
+        if (Rf_inherits(x, "fsc_representation")) return of_object(arena, VECTOR_ELT(x, 0));
+        if (names_an_object(x)) return of_object(arena, VECTOR_ELT(x, 0));
+        if (Rf_inherits(x, "fsc_api") || Rf_inherits(x, "fsc_node")) refuse(arena, at, "is a connection or a node, which can't be sent");
+        return of_items(arena, x, at);
+    default:
+        snprintf(what, sizeof what, "is of type %s, which can't be sent: give numbers, texts, logicals, or lists of them", Rf_type2char(TYPEOF(x)));
+        refuse(arena, at, what);
+    }
+}
+
+/* The value of `x`, which errors call by that name; the null handle for `null`. */
+fsc_value value_of(SEXP arena, SEXP x, const char *name) {
+    step at;
+    at.outer = NULL;
+    at.name = name;
+    at.index = 0;
+    return convert(arena, x, &at, 0);
+}
+
+fsc_value value_of_args(SEXP arena, SEXP args) {
+    const fsc_value none = {0};
+    if (XLENGTH(args) == 0) return none;
+    return of_items(arena, args, NULL);
+}
+
+fsc_value value_of_kwargs(SEXP arena, SEXP kwargs) {
+    const fsc_value none = {0};
+    if (XLENGTH(kwargs) == 0) return none;
+    return of_items(arena, kwargs, NULL);
+}

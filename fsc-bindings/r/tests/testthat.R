@@ -1,0 +1,4 @@
+library(testthat)
+library(fsc)
+
+test_check("fsc")
