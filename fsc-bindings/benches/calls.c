@@ -59,7 +59,7 @@ static double upload(fsc_client client, const double *numbers, int runs) {
         double start = now();
         fsc_value value;
         fsc_object object;
-        WELL(fsc_value_f64(numbers, NULL, shape, 1, &value, &error));
+        WELL(fsc_value_from_f64(numbers, NULL, shape, 1, &value, &error));
         WELL(fsc_client_upload(client, value, NULL, &object, &error));
         if (run >= 0) seconds[run] = now() - start;
         fsc_object_free(object);

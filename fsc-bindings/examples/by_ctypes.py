@@ -36,12 +36,12 @@ def do(name, *arguments):
 
 def value(content):
     text = json.dumps(content).encode()
-    return call("fsc_value_json", text, c_size_t(len(text)))
+    return call("fsc_value_from_json", text, c_size_t(len(text)))
 
 
 def array(numbers):
     memory, shape = (c_double * len(numbers))(*numbers), (c_size_t * 1)(len(numbers))
-    return call("fsc_value_f64", memory, None, shape, c_size_t(1))
+    return call("fsc_value_from_f64", memory, None, shape, c_size_t(1))
 
 
 def content(handle):
@@ -53,8 +53,8 @@ def content(handle):
 nothing, tasks = Handle(), []
 names = [b"a", b"b", b"c"]
 for place, (name, ages) in enumerate(zip(names, ([34, 71, 52], [66, 43, 58], [29, 80, 61]))):
-    node = call("fsc_node_new", name, None, c_size_t(0), c_int32(0))
-    do("fsc_node_start", node)
+    node = call("fsc_node_new", name, None, c_size_t(0), c_int32(0), None)
+    do("fsc_node_start", node, None)
     client = call("fsc_node_client", node, None)
     simon = call("fsc_client_create", client, value({"protocol": "Simon"}), None)
     compute = call("fsc_object_attribute", simon, b"compute", None)

@@ -62,9 +62,9 @@ static fsc_node at(const char *name, const char *other, int file) {
     fsc_error error;
     fsc_stream stream = driver(file);
     /* There is a key at neither end, so mail is not sealed: only for lines that nobody else can read. */
-    check(fsc_node_new(name, "[peers]\nunsealed_peers = true", FSC_TERMINATED, FSC_FORMAT_TOML, &node, &error), error, name);
+    check(fsc_node_new(name, "[peers]\nunsealed_peers = true", FSC_TERMINATED, FSC_FORMAT_TOML, NULL, &node, &error), error, name);
     check(fsc_node_attach(node, other, &stream, NULL, &error), error, other);
-    check(fsc_node_start(node, &error), error, "start");
+    check(fsc_node_start(node, NULL, &error), error, "start");
     return node;
 }
 
@@ -81,10 +81,10 @@ static void *compute(void *argument) {
     fsc_object simon, method, answer;
     const char *json;
     check(fsc_node_client(own->node, NULL, &client, &error), error, "client");
-    check(fsc_value_json("{\"protocol\": \"Simon\"}", FSC_TERMINATED, &description, &error), error, "description");
+    check(fsc_value_from_json("{\"protocol\": \"Simon\"}", FSC_TERMINATED, &description, &error), error, "description");
     check(fsc_client_create(client, description, NULL, &simon, &error), error, "Simon");
     check(fsc_object_attribute(simon, "compute", NULL, &method, &error), error, "compute");
-    check(fsc_value_json(own->arguments, FSC_TERMINATED, &kwargs, &error), error, "arguments");
+    check(fsc_value_from_json(own->arguments, FSC_TERMINATED, &kwargs, &error), error, "arguments");
     check(fsc_object_call(method, NONE, kwargs, NULL, &answer, &error), error, "SecureSum");
     check(fsc_object_download(answer, NULL, &result, &error), error, "download");
     check(fsc_value_to_json(result, &json, NULL, &error), error, "result");

@@ -32,7 +32,7 @@ static int32_t rows(void *state, const fsc_arguments *call, fsc_answer answer) {
     fsc_value value;
     (void)call;
     snprintf(text, sizeof text, "%zu", own->count);
-    if (fsc_value_json(text, FSC_TERMINATED, &value, NULL) != FSC_STATUS_OK) return 1;
+    if (fsc_value_from_json(text, FSC_TERMINATED, &value, NULL) != FSC_STATUS_OK) return 1;
     fsc_answer_value(answer, value, NULL);
     fsc_value_free(value);
     return 0;
@@ -61,7 +61,7 @@ static int32_t column(void *state, const fsc_arguments *call, fsc_answer answer)
     memset(&object, 0, sizeof object);
     object.size = sizeof object;
     object.kind = "column of patients";
-    if (fsc_value_f64(own->ages, NULL, &own->count, 1, &object.data, NULL) != FSC_STATUS_OK) return 1;
+    if (fsc_value_from_f64(own->ages, NULL, &own->count, 1, &object.data, NULL) != FSC_STATUS_OK) return 1;
     fsc_answer_object(answer, &object, NULL);
     fsc_value_free(object.data);
     return 0;
@@ -109,12 +109,12 @@ int main(int argc, char **argv) {
     source.kind = "patients";
     source.state = &own;
     source.attribute = attribute;
-    check(fsc_node_new(NULL, "listen = \"127.0.0.1:0\"", FSC_TERMINATED, FSC_FORMAT_TOML, &node, &error), error, "node");
-    check(fsc_value_json("{\"namespace\": \"example\", \"microservice\": \"Patients\"}", FSC_TERMINATED, &description, &error),
+    check(fsc_node_new(NULL, "listen = \"127.0.0.1:0\"", FSC_TERMINATED, FSC_FORMAT_TOML, NULL, &node, &error), error, "node");
+    check(fsc_value_from_json("{\"namespace\": \"example\", \"microservice\": \"Patients\"}", FSC_TERMINATED, &description, &error),
           error, "description");
     check(fsc_node_offer(node, "patients", description, &source, &error), error, "offer");
     fsc_value_free(description);
-    check(fsc_node_start(node, &error), error, "start");
+    check(fsc_node_start(node, NULL, &error), error, "start");
     announce(node);
     while (getchar() != EOF) {
     }

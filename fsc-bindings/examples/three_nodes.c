@@ -37,7 +37,7 @@ static fsc_value arguments(const hospital *own, const char *function) {
              "{\"microprotocol\": \"%s\", \"network\": "
              "{\"nodes\": [\"local:a\", \"local:b\", \"local:c\"], \"myself\": %d, \"uuid\": \"our study\"}}",
              function, own->place);
-    check(fsc_value_json(text, FSC_TERMINATED, &value, &error), error, "arguments");
+    check(fsc_value_from_json(text, FSC_TERMINATED, &value, &error), error, "arguments");
     return value;
 }
 
@@ -48,7 +48,7 @@ static void compute(const hospital *own, fsc_object method, const char *function
     fsc_error error;
     fsc_value public_part = arguments(own, function), data, whole, result;
     fsc_object answer;
-    check(fsc_value_f64(own->ages, NULL, shape, 1, &data, &error), error, "data");
+    check(fsc_value_from_f64(own->ages, NULL, shape, 1, &data, &error), error, "data");
     check(fsc_value_with(public_part, "data", data, &whole, &error), error, "data");
     check(fsc_object_call(method, NONE, whole, NULL, &answer, &error), error, function);
     check(fsc_object_download(answer, NULL, &result, &error), error, "download");
@@ -68,7 +68,7 @@ static void *run(void *argument) {
     fsc_value description;
     fsc_object simon, method;
     check(fsc_node_client(own->node, NULL, &client, &error), error, "client");
-    check(fsc_value_json("{\"protocol\": \"Simon\"}", FSC_TERMINATED, &description, &error), error, "description");
+    check(fsc_value_from_json("{\"protocol\": \"Simon\"}", FSC_TERMINATED, &description, &error), error, "description");
     check(fsc_client_create(client, description, NULL, &simon, &error), error, "Simon");
     check(fsc_object_attribute(simon, "compute", NULL, &method, &error), error, "compute");
     compute(own, method, "SecureSum");
@@ -92,8 +92,8 @@ int main(void) {
     }
     for (i = 0; i < PARTIES; i++) {
         /* Within this program, nodes are reached by name, and need no configuration. */
-        check(fsc_node_new(hospitals[i].name, NULL, 0, FSC_FORMAT_TOML, &hospitals[i].node, &error), error, "node");
-        check(fsc_node_start(hospitals[i].node, &error), error, "start");
+        check(fsc_node_new(hospitals[i].name, NULL, 0, FSC_FORMAT_TOML, NULL, &hospitals[i].node, &error), error, "node");
+        check(fsc_node_start(hospitals[i].node, NULL, &error), error, "start");
     }
     for (i = 0; i < PARTIES; i++) pthread_create(&threads[i], NULL, run, &hospitals[i]);
     for (i = 0; i < PARTIES; i++) pthread_join(threads[i], NULL);

@@ -9,12 +9,12 @@
  * Pointers must be null or good: texts end with NUL, unless a length is given, and are UTF-8; arrays have as many items as is said.
  * The library copies what it keeps. Structures begin with their size, so that they can grow: set it to sizeof, and all else to zero.
  *
- * Functions answer FSC_STATUS_OK, or what kind of thing is wrong; then `error`, which may be null, gets an fsc_error that says it in words
- * and names the parties at fault, to be freed.
+ * Functions answer FSC_STATUS_OK, or what kind of thing is wrong, of which there may be more in time; then `error`, which may be null, gets an fsc_error
+ * that says it in words and names the parties at fault. It is overwritten by the next one: free it first.
  *
  * Threads: each function says who may call it. "Any thread" means any number of threads at a time, also with the same handle. A
- * function that "waits" has a deadline and can be cancelled (fsc_wait). Callbacks are called from threads of the library: they must not unwind
- * or longjmp through it. After a fork, the child can't use the library if the parent had (FSC_STATUS_FORKED).
+ * function that "waits" has a deadline and can be cancelled (fsc_wait). Callbacks are called from threads of the library, which get no signals, and
+ * must not throw or longjmp out of it: that ends the process. After a fork, the child can't use the library if the parent had (FSC_STATUS_FORKED).
  */
 
 #ifndef FSC_H
@@ -26,6 +26,7 @@
 /* A library that was built as a client only has no nodes: define FSC_CLIENT_ONLY to leave them out here, too. */
 #ifndef FSC_CLIENT_ONLY
 #define FSC_WITH_NODE
+#define FSC_WITH_SERIAL
 #endif
 
 /* A text of that length is as long as its first NUL says. */
@@ -245,6 +246,7 @@ typedef struct fsc_error {
   uint64_t id;
 } fsc_error;
 
+#if defined(FSC_WITH_SERIAL)
 /*
  A stream of bytes both ways, such as a serial port with a driver of its own. What goes over it is the protocol of serial lines: it
  survives lost and damaged bytes, and needs no more than that they keep their order. `read` and `write` are called from two threads of
@@ -268,11 +270,12 @@ typedef struct fsc_stream {
    */
   ptrdiff_t (*write)(void *state, const uint8_t *bytes, size_t length);
   /*
-   Makes `read` and `write` come back, now and from now on: the stream is no longer needed. Called once.
+   Makes `read` and `write` come back, now and from now on: the stream is no longer needed. Called once, from a third thread too, and must not
+   wait. If they do not come back, their threads stay.
    */
   void (*close)(void *state);
   /*
-   Frees the state; null if there is nothing to free. Called once, after all else.
+   Frees the state; null if there is nothing to free. Called once, after all else, and must not wait.
    */
   void (*destroy)(void *state);
   /*
@@ -281,6 +284,7 @@ typedef struct fsc_stream {
    */
   uint32_t baud;
 } fsc_stream;
+#endif
 
 /*
  Cancels calls: all that were given it, those to come included. The caller frees it.
@@ -331,6 +335,12 @@ typedef struct fsc_object {
   uint64_t id;
 } fsc_object;
 
+/*
+ Gets a line of the log: its level (1 error, 2 warning, 3 information, 4 debugging), and texts that end with NUL, good as long as it
+ runs: where in the library it comes from, and what it says. No line holds data or secrets.
+ */
+typedef void (*Logged)(void *user, int32_t level, const char *target, const char *message);
+
 #if defined(FSC_WITH_NODE)
 /*
  A node in this process. The caller frees it.
@@ -357,7 +367,7 @@ typedef struct fsc_answer {
 
 #if defined(FSC_WITH_NODE)
 /*
- What a call was given. Good as long as the callback runs; values in it are not the callback's to free.
+ What a call was given. All of it is good as long as the callback runs, and not the callback's to free. Fields beyond `size` are not there.
  */
 typedef struct fsc_arguments {
   /*
@@ -382,7 +392,8 @@ typedef struct fsc_arguments {
 #if defined(FSC_WITH_NODE)
 /*
  An object that this program serves. What is null or zero it does not have: without `call` it can't be called, without `content` it can't
- be downloaded. Whatever is not content does not leave the node, unless `call` answers it.
+ be downloaded. Whatever is not content does not leave the node, unless `call` answers it. `state` must be there until `destroy`: a call may
+ still run when its node was stopped.
  */
 typedef struct fsc_service {
   /*
@@ -403,13 +414,13 @@ typedef struct fsc_service {
    */
   int32_t (*attribute)(void *state, const char *name, struct fsc_answer answer);
   /*
-   Answers a call with one of `fsc_answer_…`, or with nothing. May wait, and may use the library. Not zero: it has failed; why
-   says `fsc_answer_failure`.
+   Answers a call with one of `fsc_answer_…`, or with nothing. May wait, and may use the library, but not stop the node. Not zero: it has
+   failed; why says `fsc_answer_failure`. Of very many calls at a time, some are refused (429).
    */
   int32_t (*call)(void *state, const struct fsc_arguments *call, struct fsc_answer answer);
   /*
-   Frees the state. Called once, when no client holds the object any more, from any thread, and must not wait. Not called if the
-   function that was given this structure has failed.
+   Frees the state. Called once, when nobody holds the object any more, and must not wait: from a thread of the library, or from one that frees,
+   starts or stops something. Not called if the function that was given this structure has failed.
    */
   void (*destroy)(void *state);
   /*
@@ -456,6 +467,7 @@ fsc_status fsc_client_connect(const char *address,
                               struct fsc_client *client,
                               struct fsc_error *error);
 
+#if defined(FSC_WITH_SERIAL)
 /*
  A client of the node at the other end of a stream of bytes, which speaks the protocol of serial lines. The stream is copied; its
  `destroy` is called when the client and all its objects are freed, but not if this fails. Any thread.
@@ -463,6 +475,7 @@ fsc_status fsc_client_connect(const char *address,
 fsc_status fsc_client_connect_stream(const struct fsc_stream *stream,
                                      struct fsc_client *client,
                                      struct fsc_error *error);
+#endif
 
 /*
  The descriptions of the node's top-level objects, as a list of maps. Any thread; waits.
@@ -542,22 +555,35 @@ const char *fsc_version(void);
 size_t fsc_handles(void);
 
 /*
- Stops all nodes, ends all calls (`FSC_STATUS_STOPPED`), ends the library's threads and frees all handles; not needed before a program
- exits. Waits until that is done, about ten seconds at most. The library can be used again afterwards. Not from a callback, nor while
- another thread is in it.
+ Stops all nodes, ends all calls (`FSC_STATUS_STOPPED`), frees all handles, with which pointers into values end, too, and ends the
+ library's threads; not needed before a program exits. Any thread but those of the library; waits until all callbacks have come back
+ and all streams are closed, or fails after some seconds (`FSC_STATUS_TIMED_OUT`) and leaves those behind. Meanwhile, other functions fail.
+ The library can be used again afterwards, also if this has failed.
  */
 fsc_status fsc_shutdown(struct fsc_error *error);
 
+/*
+ Sends what the library logs up to that level to `logged`, with `user`, in the place of what was told before; null for nobody. It is
+ called from any thread, several at a time, and must neither wait nor call the library. When this function has returned, the one before is not called any more. Any
+ thread, but not from `logged`.
+ */
+fsc_status fsc_log(int32_t level,
+                   Logged logged,
+                   void *user,
+                   struct fsc_error *error);
+
 #if defined(FSC_WITH_NODE)
 /*
- A node with a configuration: that of `fsc serve`, in TOML or JSON, of `length` bytes, or ending with NUL if `length` is
- `FSC_TERMINATED`; null is an empty one. Paths in it are relative to the working directory. Other nodes and clients of this process reach
- it at `local:NAME`; where `name` is null, it gets one. It listens elsewhere only if its configuration says so. Any thread.
+ A node with a configuration: that of `fsc serve`, in TOML or JSON (an `fsc_format`), of `length` bytes, or ending with NUL if
+ `length` is `FSC_TERMINATED`; null is an empty one. Paths in it are relative to `folder`, or to the working directory where that is null. Other nodes and clients of this
+ process reach it at `local:NAME`; where `name` is null, it gets one, and a name is taken until the node was freed and has stopped. It listens elsewhere
+ only if its configuration says so. Any thread.
  */
 fsc_status fsc_node_new(const char *name,
                         const char *config,
                         size_t length,
                         int32_t format,
+                        const char *folder,
                         struct fsc_node *node,
                         struct fsc_error *error);
 #endif
@@ -574,7 +600,7 @@ fsc_status fsc_node_offer(struct fsc_node node,
                           struct fsc_error *error);
 #endif
 
-#if defined(FSC_WITH_NODE)
+#if (defined(FSC_WITH_NODE) && defined(FSC_WITH_SERIAL))
 /*
  Takes a stream of bytes for a line of the node, at the address `serial:NAME`, by which its peers at the other end are named. Requests that
  come from there are made as the client `principal`, or refused if that is null. The structure is copied. `destroy` is
@@ -587,11 +613,22 @@ fsc_status fsc_node_attach(struct fsc_node node,
                            struct fsc_error *error);
 #endif
 
+#if (defined(FSC_WITH_NODE) && defined(FSC_WITH_SERIAL))
+/*
+ Takes the line of that name from the node, and closes its stream. What is pending there fails. Nothing happens if there is none. Any thread.
+ */
+fsc_status fsc_node_detach(struct fsc_node node,
+                           const char *name,
+                           struct fsc_error *error);
+#endif
+
 #if defined(FSC_WITH_NODE)
 /*
- Starts the node: it listens, opens its lines, and serves, until it is stopped or freed. Any thread; waits until it can be reached.
+ Starts the node: it listens, opens its lines, and serves, until it is stopped or freed. If this fails, it may be tried again. Any thread; waits
+ until the node can be reached.
  */
 fsc_status fsc_node_start(struct fsc_node node,
+                          const struct fsc_wait *wait,
                           struct fsc_error *error);
 #endif
 
@@ -617,8 +654,9 @@ fsc_status fsc_node_client(struct fsc_node node,
 
 #if defined(FSC_WITH_NODE)
 /*
- Stops the node: its clients get errors that say so, its peers are told, and then it is gone. Nothing happens to one that does not
- run. Any thread; waits until it has stopped.
+ Stops the node: its clients get errors that say so, its peers are told, its lines are closed, and then it is gone. Calls of objects that
+ this program serves may still run. Nothing happens to one that does not run. Any thread, but not from a call that the node serves; waits
+ until it has stopped, half a minute at most unless `wait` says otherwise.
  */
 fsc_status fsc_node_stop(struct fsc_node node,
                          const struct fsc_wait *wait,
@@ -662,7 +700,7 @@ fsc_status fsc_object_download(struct fsc_object object,
 
 /*
  As `fsc_object_call`, without waiting: `called` is called once, with `user`, from a thread of the library, also when the call is
- cancelled or the library stops; but not if this function itself fails. It may wait. Any thread.
+ cancelled or the library stops; but not if this function itself fails. It may wait, and other callbacks wait for it if it is one of very many. Any thread.
  */
 fsc_status fsc_object_call_async(struct fsc_object object,
                                  struct fsc_value args,
@@ -685,6 +723,14 @@ fsc_status fsc_object_download_async(struct fsc_object object,
  Frees an object and releases it at the node, without waiting for that. Nothing happens to the null object. Any thread.
  */
 fsc_status fsc_object_free(struct fsc_object object);
+
+#if defined(FSC_WITH_NODE)
+/*
+ Whether nobody waits for the answer any more: the client went away, or its deadline has passed. For calls that take long; 1 or 0. From the
+ callback.
+ */
+int32_t fsc_answer_is_idle(struct fsc_answer answer);
+#endif
 
 #if defined(FSC_WITH_NODE)
 /*
@@ -726,40 +772,71 @@ const char *fsc_status_text(int32_t status);
  A value of a JSON text of `length` bytes, or that ends with NUL if `length` is `FSC_TERMINATED`. Integers are exact to 128 bits, NaN
  and infinities are refused, and so is nesting beyond 64 levels. Any thread.
  */
-fsc_status fsc_value_json(const char *text,
-                          size_t length,
-                          struct fsc_value *value,
-                          struct fsc_error *error);
+fsc_status fsc_value_from_json(const char *text,
+                               size_t length,
+                               struct fsc_value *value,
+                               struct fsc_error *error);
 
 /*
  A dense array of finite doubles, copied. `shape` has `dimensions` extents, whose product says how many numbers there are; the last
  index runs fastest. Where `missing` is not null, it has a byte for each number, which is not zero if the number is missing (`null`
  in JSON) whatever stands in its place. Any thread.
  */
-fsc_status fsc_value_f64(const double *numbers,
-                         const uint8_t *missing,
-                         const size_t *shape,
-                         size_t dimensions,
-                         struct fsc_value *value,
-                         struct fsc_error *error);
+fsc_status fsc_value_from_f64(const double *numbers,
+                              const uint8_t *missing,
+                              const size_t *shape,
+                              size_t dimensions,
+                              struct fsc_value *value,
+                              struct fsc_error *error);
 
 /*
- A dense array of 64-bit integers; else as `fsc_value_f64`. Any thread.
+ A dense array of 64-bit integers; else as `fsc_value_from_f64`. Any thread.
  */
-fsc_status fsc_value_i64(const int64_t *numbers,
-                         const uint8_t *missing,
-                         const size_t *shape,
-                         size_t dimensions,
-                         struct fsc_value *value,
-                         struct fsc_error *error);
+fsc_status fsc_value_from_i64(const int64_t *numbers,
+                              const uint8_t *missing,
+                              const size_t *shape,
+                              size_t dimensions,
+                              struct fsc_value *value,
+                              struct fsc_error *error);
+
+/*
+ A text of `length` bytes, or that ends with NUL if `length` is `FSC_TERMINATED`; copied. Any thread.
+ */
+fsc_status fsc_value_from_text(const char *text,
+                               size_t length,
+                               struct fsc_value *value,
+                               struct fsc_error *error);
+
+/*
+ Bytes; copied. Any thread.
+ */
+fsc_status fsc_value_from_bytes(const uint8_t *bytes,
+                                size_t length,
+                                struct fsc_value *value,
+                                struct fsc_error *error);
+
+/*
+ A finite double. Any thread.
+ */
+fsc_status fsc_value_from_number(double number, struct fsc_value *value, struct fsc_error *error);
+
+/*
+ A 64-bit integer. Any thread.
+ */
+fsc_status fsc_value_from_integer(int64_t number, struct fsc_value *value, struct fsc_error *error);
+
+/*
+ A truth value: false if `truth` is zero. Any thread.
+ */
+fsc_status fsc_value_from_boolean(int32_t truth, struct fsc_value *value, struct fsc_error *error);
 
 /*
  A list of `count` texts that end with NUL, each copied; one that is null is missing (`null` in JSON). Any thread.
  */
-fsc_status fsc_value_texts(const char *const *texts,
-                           size_t count,
-                           struct fsc_value *value,
-                           struct fsc_error *error);
+fsc_status fsc_value_from_texts(const char *const *texts,
+                                size_t count,
+                                struct fsc_value *value,
+                                struct fsc_error *error);
 
 /*
  A list of values, which may share what they hold. The null handle stands for `null`. Any thread.
@@ -793,9 +870,9 @@ fsc_status fsc_value_with(struct fsc_value map,
  The value that stands for an object on a node, as an argument of calls there. It, and what it becomes part of, keeps the object
  until it is freed. Any thread.
  */
-fsc_status fsc_value_object(struct fsc_object object,
-                            struct fsc_value *value,
-                            struct fsc_error *error);
+fsc_status fsc_value_from_object(struct fsc_object object,
+                                 struct fsc_value *value,
+                                 struct fsc_error *error);
 
 /*
  What the value is. Any thread.
@@ -877,6 +954,28 @@ fsc_status fsc_value_shape(struct fsc_value value,
                            const size_t **shape,
                            size_t *dimensions,
                            struct fsc_error *error);
+
+/*
+ Copies the numbers of a list, or of a dense array in the order of its shape, to `numbers`, and to `missing` a byte for each that is 1 if it
+ is missing (`null`) and 0 if not; a missing one is NaN. `count` gets how many there are; nothing is copied if that is more than `capacity`, so ask with
+ zero first. `missing` may be null: then a missing number is an error. Integers are converted, as in `fsc_value_as_f64`. Any thread.
+ */
+fsc_status fsc_value_copy_f64(struct fsc_value value,
+                              double *numbers,
+                              uint8_t *missing,
+                              size_t capacity,
+                              size_t *count,
+                              struct fsc_error *error);
+
+/*
+ Copies integers; else as `fsc_value_copy_f64`. A missing one is zero. Any thread.
+ */
+fsc_status fsc_value_copy_i64(struct fsc_value value,
+                              int64_t *numbers,
+                              uint8_t *missing,
+                              size_t capacity,
+                              size_t *count,
+                              struct fsc_error *error);
 
 /*
  How many items a list, a map, or the first dimension of an array has, or how many bytes a text; zero of all else. Any thread.

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fsc_core::representation::Api;
 use fsc_core::transport::{Address, Transport};
 use fsc_core::value as core;
-use fsc_transport::TokioRuntime;
 #[cfg(feature = "http")]
 use fsc_transport::http::{ClientConfig, HttpTransport};
 #[cfg(feature = "serial")]
@@ -18,7 +17,7 @@ use crate::entry::{enter, guarded_free};
 use crate::fault::{Error, Fault};
 use crate::handles::{HANDLES, Kind};
 use crate::input::{self, Grown, Out, grown};
-use crate::library::{Library, library};
+use crate::library::{Library, Surroundings, library};
 use crate::object::Object;
 use crate::status::Status;
 #[cfg(feature = "serial")]
@@ -45,7 +44,9 @@ pub struct ClientOptions {
 }
 
 // SAFETY: It begins with its size, and zero is good for all else.
-unsafe impl Grown for ClientOptions {}
+unsafe impl Grown for ClientOptions {
+    const FIRST: usize = size_of::<Self>();
+}
 
 /// What a [`Client`] names.
 struct Held {
@@ -61,8 +62,7 @@ impl Kind for Held {
 impl Client {
     /// A handle to a client of the node at `address`.
     pub(crate) fn keep(library: &Arc<Library>, transport: impl Transport, address: Address) -> Result<Self, Fault> {
-        let _context = library.handle().enter();
-        let api = Api::new(transport, TokioRuntime::new(), address);
+        let api = Api::new(transport, Surroundings::new(library), address);
         let held = Held { api, library: Arc::clone(library) };
         Ok(Self { id: HANDLES.insert(Arc::new(held))? })
     }
@@ -149,10 +149,16 @@ pub unsafe extern "C" fn fsc_client_connect_stream(
             let out = Out::new(client, "client")?;
             let stream = Stream::read(stream)?;
             let library = library()?;
-            let lines = SerialTransport::new(LineConfig::default());
+            let lines = Arc::new(SerialTransport::new(LineConfig::default()));
             let name = format!("stream-{}", STREAMS.fetch_add(1, Ordering::Relaxed));
-            let address = stream.attach(&library, &lines, &name, LineConfig::default())?;
-            out.put(Client::keep(&library, lines, address)?);
+            let address = format!("serial:{name}").parse().map_err(|_| Fault::argument("stream", "has no address"))?;
+            // The client first: the stream is taken over by what can't fail any more.
+            let client = Client::keep(&library, Arc::clone(&lines), address)?;
+            if let Err(fault) = stream.attach(&library, &lines, &name, LineConfig::default()) {
+                let _ = HANDLES.remove::<Held>(client.id);
+                return Err(fault);
+            }
+            out.put(client);
             Ok(())
         })
     }

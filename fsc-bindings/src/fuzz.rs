@@ -11,9 +11,9 @@ use crate::node::{Format, Node, fsc_node_client, fsc_node_free, fsc_node_new, fs
 use crate::object::{Object, fsc_object_attribute, fsc_object_call, fsc_object_free};
 use crate::status::Status;
 use crate::value::{
-    Value, ValueKind, fsc_value_as_f64, fsc_value_as_i64, fsc_value_boolean, fsc_value_free, fsc_value_integer,
-    fsc_value_item, fsc_value_json, fsc_value_key, fsc_value_kind, fsc_value_length, fsc_value_number, fsc_value_shape,
-    fsc_value_text, fsc_value_to_json,
+    Value, ValueKind, fsc_value_as_f64, fsc_value_as_i64, fsc_value_boolean, fsc_value_free, fsc_value_from_json,
+    fsc_value_integer, fsc_value_item, fsc_value_key, fsc_value_kind, fsc_value_length, fsc_value_number,
+    fsc_value_shape, fsc_value_text, fsc_value_to_json,
 };
 
 /// Whatever the bytes are, there is a value, a node, an answer, or an error that says something; and a value that was written down reads
@@ -41,8 +41,9 @@ fn value(text: &[u8]) {
 fn config(text: &[u8], format: Format) {
     let (mut node, mut error) = (Node::default(), Error::default());
     // SAFETY: All pointers are to what is here.
-    let status =
-        unsafe { fsc_node_new(null(), text.as_ptr().cast(), text.len(), format as i32, &raw mut node, &raw mut error) };
+    let status = unsafe {
+        fsc_node_new(null(), text.as_ptr().cast(), text.len(), format as i32, null(), &raw mut node, &raw mut error)
+    };
     check(status, error);
     assert_eq!(fsc_node_free(node), Status::Ok);
 }
@@ -73,7 +74,7 @@ fn call(text: &[u8]) {
 fn parse(text: &[u8]) -> Option<Value> {
     let (mut value, mut error) = (Value::default(), Error::default());
     // SAFETY: All pointers are to what is here.
-    let status = unsafe { fsc_value_json(text.as_ptr().cast(), text.len(), &raw mut value, &raw mut error) };
+    let status = unsafe { fsc_value_from_json(text.as_ptr().cast(), text.len(), &raw mut value, &raw mut error) };
     check(status, error);
     (status == Status::Ok).then_some(value)
 }
@@ -144,8 +145,8 @@ fn client() -> Client {
         // SAFETY: All pointers are to what is here.
         let started = unsafe {
             [
-                fsc_node_new(null(), null(), 0, Format::Toml as i32, &raw mut node, &raw mut error),
-                fsc_node_start(node, &raw mut error),
+                fsc_node_new(null(), null(), 0, Format::Toml as i32, null(), &raw mut node, &raw mut error),
+                fsc_node_start(node, null(), &raw mut error),
                 fsc_node_client(node, null(), &raw mut client, &raw mut error),
             ]
         };

@@ -2,6 +2,7 @@
 //! kind is an error and not undefined behaviour.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::fault::Fault;
@@ -19,15 +20,15 @@ pub(crate) trait Kind: Any + Send + Sync {
 }
 
 /// All handles.
-pub(crate) static HANDLES: Handles = Handles(RwLock::new(Slots { slots: Vec::new(), free: Vec::new() }));
+pub(crate) static HANDLES: Handles = Handles::new();
 
 /// A handle is its kind (8 bits), its slot (24 bits), and which use of the slot it is (32 bits).
 pub(crate) struct Handles(RwLock<Slots>);
 
 struct Slots {
     slots: Vec<Slot>,
-    /// Slots that hold nothing.
-    free: Vec<usize>,
+    /// Slots that hold nothing, the one that was freed first in front: so a handle that was freed is known as such for long.
+    free: VecDeque<usize>,
 }
 
 struct Slot {
@@ -38,12 +39,29 @@ struct Slot {
     entry: Option<Arc<dyn Any + Send + Sync>>,
 }
 
+impl Slots {
+    /// Takes out what a slot holds. One that can't make another handle that differs is not used again.
+    fn vacate(&mut self, index: usize) -> Option<Arc<dyn Any + Send + Sync>> {
+        let slot = self.slots.get_mut(index)?;
+        slot.handle = 0;
+        let entry = slot.entry.take()?;
+        if slot.uses < u32::MAX {
+            self.free.push_back(index);
+        }
+        Some(entry)
+    }
+}
+
 impl Handles {
+    const fn new() -> Self {
+        Self(RwLock::new(Slots { slots: Vec::new(), free: VecDeque::new() }))
+    }
+
     /// A new handle.
     pub(crate) fn insert<T: Kind>(&self, entry: Arc<T>) -> Result<u64, Fault> {
         let mut slots = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let slots = &mut *slots;
-        let index = match slots.free.pop() {
+        let index = match slots.free.pop_front() {
             Some(index) => index,
             None if slots.slots.len() < MOST => {
                 slots.slots.push(Slot { handle: 0, uses: 0, entry: None });
@@ -55,7 +73,7 @@ impl Handles {
             }
         };
         let slot = &mut slots.slots[index];
-        slot.uses = slot.uses.wrapping_add(1);
+        slot.uses += 1;
         slot.handle = u64::from(T::TAG) << 56 | (index as u64) << 32 | u64::from(slot.uses);
         slot.entry = Some(entry);
         Ok(slot.handle)
@@ -78,14 +96,8 @@ impl Handles {
             return Err(stale::<T>(handle));
         }
         let mut slots = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots.slots.get_mut(index(handle)).filter(|slot| slot.handle == handle);
-        let entry = slot.and_then(|slot| {
-            slot.handle = 0;
-            slot.entry.take()
-        });
-        if entry.is_some() {
-            slots.free.push(index(handle));
-        }
+        let is_there = slots.slots.get(index(handle)).is_some_and(|slot| slot.handle == handle);
+        let entry = if is_there { slots.vacate(index(handle)) } else { None };
         // What is freed may call back into this library.
         drop(slots);
         let entry = entry.ok_or_else(|| stale::<T>(handle))?;
@@ -95,19 +107,16 @@ impl Handles {
     /// Takes all handles out.
     pub(crate) fn clear(&self) {
         let mut slots = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let slots = &mut *slots;
-        let mut debris = Vec::new();
-        for (index, slot) in slots.slots.iter_mut().enumerate().filter(|(_, slot)| slot.handle != 0) {
-            slot.handle = 0;
-            debris.push(slot.entry.take());
-            slots.free.push(index);
-        }
+        let debris: Vec<_> = (0..slots.slots.len()).filter_map(|index| slots.vacate(index)).collect();
+        // What is freed may call back into this library.
+        drop(slots);
+        drop(debris);
     }
 
     /// How many handles there are.
     pub(crate) fn count(&self) -> usize {
         let slots = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        slots.slots.len() - slots.free.len()
+        slots.slots.iter().filter(|slot| slot.handle != 0).count()
     }
 }
 
@@ -144,13 +153,9 @@ mod tests {
         const NAME: &'static str = "other";
     }
 
-    fn table() -> Handles {
-        Handles(RwLock::new(Slots { slots: Vec::new(), free: Vec::new() }))
-    }
-
     #[test]
     fn a_handle_is_good_until_it_is_freed_and_once() {
-        let table = table();
+        let table = Handles::new();
         let handle = table.insert(Arc::new(One)).unwrap();
         assert!(table.get::<One>(handle).is_ok());
         assert!(table.remove::<One>(handle).unwrap().is_some());
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_handle_of_another_kind_is_refused_and_stays() {
-        let table = table();
+        let table = Handles::new();
         let handle = table.insert(Arc::new(One)).unwrap();
         assert!(table.get::<Other>(handle).unwrap_err().message.contains("another kind"));
         assert!(table.remove::<Other>(handle).is_err());
@@ -173,7 +178,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_no_handles_are_refused() {
-        let table = table();
+        let table = Handles::new();
         table.insert(Arc::new(One)).unwrap();
         for handle in [1, u64::MAX, 201 << 56, 201 << 56 | 1 << 32 | 1, 201 << 56 | 0x00ff_ffff << 32] {
             assert!(table.get::<One>(handle).is_err());
@@ -184,8 +189,18 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_has_no_other_handle_to_give_is_not_used_again() {
+        let table = Handles::new();
+        let first = table.insert(Arc::new(One)).unwrap();
+        table.0.write().unwrap().slots[0].uses = u32::MAX;
+        table.remove::<One>(first).unwrap();
+        let next = table.insert(Arc::new(One)).unwrap();
+        assert_eq!((index(first), index(next)), (0, 1));
+    }
+
+    #[test]
     fn a_cleared_table_knows_no_handle() {
-        let table = table();
+        let table = Handles::new();
         let handles = [(); 3].map(|()| table.insert(Arc::new(One)).unwrap());
         table.clear();
         assert!(handles.iter().all(|handle| table.get::<One>(*handle).is_err()));

@@ -6,6 +6,7 @@ use std::ptr;
 use std::slice;
 
 use crate::fault::Fault;
+use crate::status::Status;
 
 /// A text of that length is as long as its first NUL says: `FSC_TERMINATED` in C.
 pub const TERMINATED: usize = usize::MAX;
@@ -112,13 +113,16 @@ pub(crate) unsafe fn fill<T: Copy>(place: *mut T, capacity: usize, items: &[T]) 
     unsafe { ptr::copy_nonoverlapping(items.as_ptr(), place, items.len().min(capacity)) };
 }
 
-/// A structure that may have grown since the caller was compiled: its first field says how long it is there.
+/// A structure that may grow: its first field says how long it is at the caller's.
 ///
 /// # Safety
 /// Only for structures that begin with a `size: usize` and are good when they are all zero.
-pub(crate) unsafe trait Grown: Copy {}
+pub(crate) unsafe trait Grown: Copy {
+    /// How long it was in the first version of the interface.
+    const FIRST: usize;
+}
 
-/// A structure, or none. Fields that the caller does not know are zero.
+/// A structure, or none. Fields that the caller does not know are zero; those that this library does not know must be.
 ///
 /// # Safety
 /// `given` is null, or points to a structure of which as many bytes are there as its first field says.
@@ -128,12 +132,18 @@ pub(crate) unsafe fn grown<T: Grown>(given: *const T, name: &str) -> Result<Opti
     }
     // SAFETY: All such structures begin with their size, and that much is there.
     let size = unsafe { given.cast::<usize>().read_unaligned() };
-    if size < size_of::<usize>() || size > 4096 {
+    if size < T::FIRST || size > 4096 {
         return Err(Fault::argument(name, "has the wrong size: set its first field to sizeof the structure"));
+    }
+    // SAFETY: So many bytes are there.
+    let bytes = unsafe { slice::from_raw_parts(given.cast::<u8>(), size) };
+    if bytes.iter().skip(size_of::<T>()).any(|byte| *byte != 0) {
+        let why = format!("{name} asks for what this library is too old for");
+        return Err(Fault::new(Status::Unsupported, why));
     }
     let mut whole = MaybeUninit::<T>::zeroed();
     // SAFETY: So many bytes are there on both sides.
-    unsafe { ptr::copy_nonoverlapping(given.cast::<u8>(), whole.as_mut_ptr().cast(), size.min(size_of::<T>())) };
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), whole.as_mut_ptr().cast(), size.min(size_of::<T>())) };
     // SAFETY: Such structures are good when they are zero, and what was copied over is the caller's.
     Ok(Some(unsafe { whole.assume_init() }))
 }
@@ -146,32 +156,42 @@ mod tests {
     #[derive(Clone, Copy)]
     struct Pair {
         size: usize,
-        one: u32,
-        other: u32,
+        one: u64,
+        /// Came later.
+        other: u64,
     }
 
     // SAFETY: It begins with its size, and its numbers may be zero.
-    unsafe impl Grown for Pair {}
+    unsafe impl Grown for Pair {
+        const FIRST: usize = 16;
+    }
 
     #[test]
     fn what_an_older_caller_does_not_know_is_zero() {
-        let pair = Pair { size: size_of::<usize>() + 4, one: 7, other: 9 };
+        let pair = Pair { size: 16, one: 7, other: 9 };
         // SAFETY: It is a whole one.
         let read = unsafe { grown(&raw const pair, "pair") }.unwrap().unwrap();
         assert_eq!((read.one, read.other), (7, 0));
     }
 
     #[test]
-    fn what_a_newer_caller_knows_is_left_out_and_nonsense_refused() {
+    fn what_a_newer_caller_knows_must_not_be_asked_for() {
         let mut long = [0_usize; 8];
         long[0] = size_of_val(&long);
         // SAFETY: It is as long as it says.
-        let read = unsafe { grown(long.as_ptr().cast::<Pair>(), "pair") };
-        assert!(read.unwrap().is_some());
-        for size in [0, 7, 5000] {
-            long[0] = size;
+        let read =
+            |long: &[usize; 8]| unsafe { grown(long.as_ptr().cast::<Pair>(), "pair") }.map(|pair| pair.is_some());
+        assert!(read(&long).unwrap());
+        long[5] = 1;
+        assert_eq!(read(&long).unwrap_err().status, Status::Unsupported);
+    }
+
+    #[test]
+    fn sizes_that_no_version_has_are_refused() {
+        for size in [0, 7, 8, 15, 5000] {
+            let pair = Pair { size, one: 0, other: 0 };
             // SAFETY: Nothing but the size is read of one that is too small or too large.
-            assert!(unsafe { grown(long.as_ptr().cast::<Pair>(), "pair") }.is_err());
+            assert!(unsafe { grown(&raw const pair, "pair") }.is_err());
         }
     }
 

@@ -11,7 +11,7 @@
 //!
 //! * [`client`], [`object`], [`value`], [`wait`]: a node, as its client sees it.
 //! * [`node`], [`service`], [`stream`]: nodes in this process, what they offer, and lines of the program's own.
-//! * [`status`], [`fault`]: how functions end. [`library`]: versions, and the end of all.
+//! * [`status`], [`fault`]: how functions end. [`library`]: versions, and the end of all. [`log`]: what it says meanwhile.
 //! * `entry`, `handles`, `input`: what all functions share. No panic gets out, no pointer is read unchecked, no handle is believed.
 //! * `fuzz`, a feature: what the fuzzer does.
 //!
@@ -25,6 +25,7 @@ pub mod fuzz;
 mod handles;
 pub mod input;
 pub mod library;
+pub mod log;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod object;

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use fsc_core::clock::{BoxFuture, Time};
 use fsc_core::representation::ApiError;
-use fsc_transport::Hub;
+use fsc_transport::{Hub, TokioRuntime};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use crate::entry::{enter, may_wait, prepare_process};
+use crate::entry::{Duty, duty, enlist, enter, guard, may_wait};
 use crate::fault::{Error, Fault};
 use crate::handles::HANDLES;
 use crate::status::Status;
@@ -22,11 +23,14 @@ use crate::wait::Patience;
 /// The version of this interface. It grows when a program that was compiled with an older header would not work any more.
 pub const ABI_VERSION: u32 = 1;
 
-/// What the names of the library's threads begin with.
+/// What the library's threads are called.
 pub(crate) const THREADS: &str = "fsc";
 
-/// How long the library takes to end, at most, beyond what its nodes need.
+/// How long what is under way may take when the library ends.
 const END: Duration = Duration::from_secs(5);
+
+/// Callbacks of one kind at a time: they take threads that computations need, too, of which there are 512.
+pub(crate) const CALLBACKS: usize = 128;
 
 /// What runs as long as anything of the library is in use.
 pub(crate) struct Library {
@@ -37,28 +41,44 @@ pub(crate) struct Library {
     hub: Hub,
     #[cfg(feature = "node")]
     names: Mutex<BTreeSet<String>>,
+    /// Room for callbacks that hear of the end of a call.
+    pub(crate) tellers: Semaphore,
+    /// Room for calls of objects that the program serves.
+    #[cfg(feature = "node")]
+    pub(crate) servers: Arc<Semaphore>,
     /// True once the library ends.
     closing: watch::Sender<bool>,
-    /// What has not yet told its callback; each holds a receiver.
+    /// What is not yet done; each holds a receiver.
     pending: watch::Sender<()>,
 }
 
-static LIBRARY: Mutex<Option<Arc<Library>>> = Mutex::new(None);
+/// What has to end before the library does.
+pub(crate) type Pending = watch::Receiver<()>;
 
-fn current() -> MutexGuard<'static, Option<Arc<Library>>> {
-    LIBRARY.lock().unwrap_or_else(PoisonError::into_inner)
+enum State {
+    None,
+    Running(Arc<Library>),
+    Ending,
+}
+
+static STATE: Mutex<State> = Mutex::new(State::None);
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The library, started if it does not run.
 pub(crate) fn library() -> Result<Arc<Library>, Fault> {
-    let mut current = current();
-    if let Some(library) = &*current {
-        return Ok(Arc::clone(library));
+    let mut state = state();
+    match &*state {
+        State::Running(library) => Ok(Arc::clone(library)),
+        State::Ending => Err(stopped()),
+        State::None => {
+            let library = Arc::new(Library::start()?);
+            *state = State::Running(Arc::clone(&library));
+            Ok(library)
+        }
     }
-    prepare_process();
-    let library = Arc::new(Library::start()?);
-    *current = Some(Arc::clone(&library));
-    Ok(library)
 }
 
 impl Library {
@@ -66,15 +86,18 @@ impl Library {
         // As many threads as half of the cores serve connections; what takes long runs on others.
         let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(threads).thread_name(THREADS).enable_all().build();
-        let why = |error| Fault::new(Status::Internal, format!("the library can't start its threads: {error}"));
-        let runtime = runtime.map_err(why)?;
+        builder.worker_threads(threads).thread_name(THREADS).on_thread_start(enlist).enable_all();
+        let why = |error| Fault::new(Status::Limit, format!("the library can't start its threads: {error}"));
+        let runtime = builder.build().map_err(why)?;
         Ok(Self {
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
             hub: Hub::new(),
             #[cfg(feature = "node")]
             names: Mutex::default(),
+            tellers: Semaphore::new(CALLBACKS),
+            #[cfg(feature = "node")]
+            servers: Arc::new(Semaphore::new(CALLBACKS)),
             closing: watch::Sender::new(false),
             pending: watch::Sender::new(()),
         })
@@ -90,18 +113,6 @@ impl Library {
         &self.hub
     }
 
-    /// Keeps a name for a node, if it is free.
-    #[cfg(feature = "node")]
-    pub(crate) fn claim(&self, name: &str) -> bool {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
-    }
-
-    /// Gives a name back.
-    #[cfg(feature = "node")]
-    pub(crate) fn unclaim(&self, name: &str) {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-    }
-
     /// Completes when the library ends.
     pub(crate) async fn closing(&self) {
         let mut closing = self.closing.subscribe();
@@ -115,42 +126,127 @@ impl Library {
         patience: &Patience,
         work: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, Fault> {
+        self.block_on(patience, async { Ok(work.await?) })
+    }
+
+    /// Waits for any work, on this thread, with that patience.
+    pub(crate) fn block_on<T>(
+        &self,
+        patience: &Patience,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         may_wait()?;
         self.handle.block_on(self.bounded(patience, work))
     }
 
-    /// The same, as a future.
+    /// Does work until it is done, or patience is at its end.
     pub(crate) async fn bounded<T>(
         &self,
         patience: &Patience,
-        work: impl Future<Output = Result<T, ApiError>>,
+        work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
         tokio::select! {
             biased;
-            outcome = work => Ok(outcome?),
+            outcome = work => outcome,
             () = patience.cancelled() => Err(Fault::new(Status::Cancelled, "the call was cancelled")),
             () = self.closing() => Err(stopped()),
             () = tokio::time::sleep(patience.deadline) => Err(patience.is_over()),
         }
     }
 
+    /// Something that the library waits for before it ends, as long as it is held.
+    pub(crate) fn pending(&self) -> Pending {
+        self.pending.subscribe()
+    }
+
     /// Does `work` beside everything else, and lets the library wait for its end before it ends itself.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let pending = self.pending.subscribe();
+        let pending = self.pending();
         self.handle.spawn(async move {
             work.await;
             drop(pending);
         });
     }
 
-    fn end(&self) {
+    /// Ends everything; what does not end in time is left behind, and that is an error.
+    fn end(&self) -> Result<(), Fault> {
         self.closing.send_replace(true);
+        // Nodes, lines and objects on other nodes go with their handles; the latter are released there.
+        HANDLES.clear();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(runtime) = runtime else { return };
-        let ended = async { tokio::time::timeout(END, self.pending.closed()).await };
-        // Whoever does not end in time is cut short.
-        let _ = runtime.block_on(ended);
+        let Some(runtime) = runtime else { return Ok(()) };
+        let ended = runtime.block_on(async { tokio::time::timeout(END, self.pending.closed()).await });
         runtime.shutdown_timeout(END);
+        // Callbacks that heard of the end may have got something.
+        HANDLES.clear();
+        ended.map_err(|_| {
+            let why = format!("after {} s, callbacks or streams of this program have not come back", END.as_secs());
+            Fault::new(Status::TimedOut, why)
+        })
+    }
+}
+
+/// A node's name within the process, until this is dropped.
+#[cfg(feature = "node")]
+pub(crate) struct Name {
+    library: Arc<Library>,
+    name: String,
+}
+
+#[cfg(feature = "node")]
+impl Name {
+    /// Takes a name, if it is free.
+    pub(crate) fn take(library: &Arc<Library>, name: &str) -> Option<Self> {
+        let mut names = library.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = names.insert(name.to_owned());
+        is_free.then(|| Self { library: Arc::clone(library), name: name.to_owned() })
+    }
+}
+
+#[cfg(feature = "node")]
+impl std::ops::Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+#[cfg(feature = "node")]
+impl Drop for Name {
+    fn drop(&mut self) {
+        self.library.names.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
+}
+
+/// The surroundings of clients: what they spawn, above all releases of objects, ends before the library does.
+pub(crate) struct Surroundings {
+    library: Arc<Library>,
+    runtime: TokioRuntime,
+}
+
+impl Surroundings {
+    pub(crate) fn new(library: &Arc<Library>) -> Self {
+        let _context = library.handle().enter();
+        Self { library: Arc::clone(library), runtime: TokioRuntime::new() }
+    }
+}
+
+impl fsc_core::clock::Runtime for Surroundings {
+    fn now(&self) -> Time {
+        self.runtime.now()
+    }
+
+    fn sleep_until(&self, at: Time) -> BoxFuture<()> {
+        self.runtime.sleep_until(at)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.library.spawn(task);
+    }
+
+    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+        self.runtime.offload(work)
     }
 }
 
@@ -177,29 +273,35 @@ pub extern "C" fn fsc_version() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn fsc_handles() -> usize {
     let mut count = 0;
-    crate::entry::guard(|| {
+    guard(|| {
         count = HANDLES.count();
         Ok(())
     });
     count
 }
 
-/// Stops all nodes, ends all calls (`FSC_STATUS_STOPPED`), ends the library's threads and frees all handles; not needed before a program
-/// exits. Waits until that is done, about ten seconds at most. The library can be used again afterwards. Not from a callback, nor while
-/// another thread is in it.
+/// Stops all nodes, ends all calls (`FSC_STATUS_STOPPED`), frees all handles, with which pointers into values end, too, and ends the
+/// library's threads; not needed before a program exits. Any thread but those of the library; waits until all callbacks have come back
+/// and all streams are closed, or fails after some seconds (`FSC_STATUS_TIMED_OUT`) and leaves those behind. Meanwhile, other functions fail.
+/// The library can be used again afterwards, also if this has failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fsc_shutdown(error: *mut Error) -> Status {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
-            may_wait()?;
-            if Handle::try_current().is_ok() {
+            if duty() != Duty::None {
                 return Err(Fault::new(Status::WouldBlock, "fsc_shutdown can't be called from a callback"));
             }
-            let Some(library) = current().take() else { return Ok(()) };
-            library.end();
-            HANDLES.clear();
-            Ok(())
+            let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+            let State::Running(library) = std::mem::replace(&mut *state(), State::Ending) else {
+                *state() = State::None;
+                HANDLES.clear();
+                return Ok(());
+            };
+            let ended = library.end();
+            *state() = State::None;
+            ended
         })
     }
 }

@@ -11,25 +11,25 @@ use fsc_core::object::Object as _;
 use fsc_core::registry::Description;
 use fsc_core::transport::Address;
 use fsc_core::value as core;
-use fsc_node::{Config, Running, Setup};
+use fsc_node::{Config, Running, Setup, StartError};
 #[cfg(feature = "serial")]
 use fsc_transport::serial::{LineConfig, SerialTransport};
 use tokio::sync::{oneshot, watch};
 
 use crate::client::Client;
-use crate::entry::{enter, may_wait};
+use crate::entry::{Duty, duty, enter, may_wait};
 use crate::fault::{Error, Fault};
 use crate::handles::{HANDLES, Kind};
 use crate::input::{self, Out};
-use crate::library::{Library, library};
+use crate::library::{Library, Name, library};
 use crate::service::{Served, Service};
 use crate::status::Status;
 #[cfg(feature = "serial")]
 use crate::stream::Stream;
 use crate::value::Value;
-use crate::wait::{Patience, Wait};
+use crate::wait::{PATIENCE, Patience, Wait};
 
-/// How long stopping takes, at most, beyond what the node gives its peers and clients.
+/// How long stopping takes, at most, unless the caller says otherwise.
 const STOPPING: Duration = Duration::from_secs(30);
 
 /// A node in this process. The caller frees it.
@@ -53,7 +53,8 @@ pub enum Format {
 /// What a [`Node`] names.
 struct Held {
     library: Arc<Library>,
-    name: String,
+    /// The node's own, and nobody else's until both this and the node are gone.
+    name: Arc<Name>,
     address: Address,
     config: Config,
     #[cfg(feature = "serial")]
@@ -61,9 +62,11 @@ struct Held {
     state: Mutex<State>,
 }
 
+type Offers = Vec<(String, Description, Arc<Served>)>;
+
 enum State {
     /// Not yet started, with what it will offer.
-    New(Vec<(String, Description, Arc<Served>)>),
+    New(Offers),
     /// In between.
     Starting,
     Running(Started),
@@ -84,46 +87,41 @@ impl Kind for Held {
     const NAME: &'static str = "node";
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        // The name is free again when the node has stopped, if it runs.
-        if !matches!(*self.state(), State::Running(_)) {
-            self.library.unclaim(&self.name);
-        }
-    }
-}
-
 impl Held {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the node offers, once.
-    fn take_offers(&self) -> Result<Vec<(String, Description, Arc<Served>)>, Fault> {
+    fn take_offers(&self) -> Result<Offers, Fault> {
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Starting) {
             State::New(offers) => Ok(offers),
             other => {
-                let why = if matches!(other, State::Stopped) { "has been stopped" } else { "runs already" };
+                let why = match &other {
+                    State::Stopped => "has been stopped",
+                    State::Starting | State::New(_) => "is being started",
+                    State::Running(_) => "runs already",
+                };
                 *state = other;
-                Err(Fault::new(Status::Stopped, format!("the node {} {why}: a node starts once", self.name)))
+                Err(Fault::new(Status::Stopped, format!("the node {} {why}: a node starts once", &**self.name)))
             }
         }
     }
 
     /// Starts the node, and leaves it to itself.
-    async fn start(&self, offers: Vec<(String, Description, Arc<Served>)>) -> Result<Started, Fault> {
+    async fn start(&self, offers: Offers) -> Result<Started, Fault> {
         let setup = Setup::new().hub(self.library.hub(), &self.name);
         #[cfg(feature = "serial")]
         let setup = setup.lines(Arc::clone(&self.lines));
         let setup = offers
             .into_iter()
             .fold(setup, |setup, (name, description, object)| setup.object(&name, description, object));
-        let running = Running::start(&self.config, setup).await.map_err(|error| told(&error))?;
+        let running = Running::start(&self.config, setup).await.map_err(|error| unstarted(&error))?;
         let addresses = running.addresses().iter().map(ToString::to_string).collect();
         let id = running.id().map(|id| id.to_string());
         let ((stop, stopping), (ended, stopped)) = (oneshot::channel(), watch::channel(()));
-        let (library, name) = (Arc::clone(&self.library), self.name.clone());
+        let (library, name) = (Arc::clone(&self.library), Arc::clone(&self.name));
         self.library.spawn(async move {
             let closing = Arc::clone(&library);
             let stopping = async move {
@@ -134,43 +132,54 @@ impl Held {
                 }
             };
             running.run(stopping).await;
-            library.unclaim(&name);
+            drop(name);
             drop(ended);
         });
         Ok(Started { addresses, id, stop: Some(stop), stopped })
     }
 
     fn started<T>(&self, read: impl FnOnce(&Started) -> T) -> Result<T, Fault> {
-        match &*self.state() {
-            State::Running(started) => Ok(read(started)),
-            State::New(_) | State::Starting => {
-                Err(Fault::new(Status::Stopped, format!("the node {} has not been started", self.name)))
-            }
-            State::Stopped => Err(Fault::new(Status::Stopped, format!("the node {} has been stopped", self.name))),
-        }
+        let why = match &*self.state() {
+            State::Running(started) => return Ok(read(started)),
+            State::New(_) | State::Starting => "has not been started",
+            State::Stopped => "has been stopped",
+        };
+        Err(Fault::new(Status::Stopped, format!("the node {} {why}", &**self.name)))
     }
 }
 
 /// An error with what caused it.
-fn told(error: &dyn std::error::Error) -> Fault {
+fn told(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         message = format!("{message}: {error}");
         cause = error.source();
     }
-    Fault::argument("config", format!("does not work here: {message}"))
+    message
 }
 
-/// A node with a configuration: that of `fsc serve`, in TOML or JSON, of `length` bytes, or ending with NUL if `length` is
-/// `FSC_TERMINATED`; null is an empty one. Paths in it are relative to the working directory. Other nodes and clients of this process reach
-/// it at `local:NAME`; where `name` is null, it gets one. It listens elsewhere only if its configuration says so. Any thread.
+fn unstarted(error: &StartError) -> Fault {
+    let status = match error {
+        StartError::Listen { .. } => Status::Unreachable,
+        #[cfg(feature = "serial")]
+        StartError::Line(_) => Status::Unreachable,
+        _ => Status::InvalidArgument,
+    };
+    Fault::new(status, format!("the node does not start: {}", told(error)))
+}
+
+/// A node with a configuration: that of `fsc serve`, in TOML or JSON (an `fsc_format`), of `length` bytes, or ending with NUL if
+/// `length` is `FSC_TERMINATED`; null is an empty one. Paths in it are relative to `folder`, or to the working directory where that is null. Other nodes and clients of this
+/// process reach it at `local:NAME`; where `name` is null, it gets one, and a name is taken until the node was freed and has stopped. It listens elsewhere
+/// only if its configuration says so. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fsc_node_new(
     name: *const c_char,
     config: *const c_char,
     length: usize,
     format: i32,
+    folder: *const c_char,
     node: *mut Node,
     error: *mut Error,
 ) -> Status {
@@ -180,14 +189,12 @@ pub unsafe extern "C" fn fsc_node_new(
             let out = Out::new(node, "node")?;
             let name = input::optional_text(name, "name")?;
             let text = if config.is_null() { "" } else { input::sized_text(config, length, "config")? };
-            let config = parse(text, format)?;
+            let folder = Path::new(input::optional_text(folder, "folder")?.unwrap_or("."));
+            let config = parse(text, format, folder)?;
             let library = library()?;
-            let name = claim(&library, name)?;
-            let address = format!("local:{name}").parse();
-            let address = address.map_err(|why| {
-                library.unclaim(&name);
-                Fault::argument("name", format!("can't be used: {why}"))
-            })?;
+            let name = Arc::new(take_name(&library, name)?);
+            let address = format!("local:{}", &**name).parse();
+            let address = address.map_err(|why| Fault::argument("name", format!("can't be used: {why}")))?;
             let held = Held {
                 library,
                 name,
@@ -203,27 +210,26 @@ pub unsafe extern "C" fn fsc_node_new(
     }
 }
 
-fn parse(text: &str, format: i32) -> Result<Config, Fault> {
-    let folder = Path::new(".");
-    if format == Format::Toml as i32 {
-        return Config::from_toml(text, folder).map_err(|error| told(&error));
-    }
-    if format != Format::Json as i32 {
+fn parse(text: &str, format: i32, folder: &Path) -> Result<Config, Fault> {
+    let is_json = format == Format::Json as i32;
+    if !is_json && format != Format::Toml as i32 {
         return Err(Fault::argument("format", "must be FSC_FORMAT_TOML or FSC_FORMAT_JSON"));
     }
-    if text.trim().is_empty() {
-        return Ok(Config::default());
-    }
-    Config::from_json(text, folder).map_err(|error| told(&error))
+    let config = match text.trim() {
+        "" => Ok(Config::default()),
+        _ if is_json => Config::from_json(text, folder),
+        _ => Config::from_toml(text, folder),
+    };
+    config.map_err(|error| Fault::new(Status::InvalidArgument, told(&error)))
 }
 
-/// Keeps the name that is wanted, or one that nobody has.
-fn claim(library: &Library, name: Option<&str>) -> Result<String, Fault> {
+/// The name that is wanted, or one that nobody has.
+fn take_name(library: &Arc<Library>, name: Option<&str>) -> Result<Name, Fault> {
     static NODES: AtomicUsize = AtomicUsize::new(1);
     loop {
         let free = name.map_or_else(|| format!("node-{}", NODES.fetch_add(1, Ordering::Relaxed)), str::to_owned);
-        if library.claim(&free) {
-            return Ok(free);
+        if let Some(name) = Name::take(library, &free) {
+            return Ok(name);
         }
         if let Some(taken) = name {
             return Err(Fault::argument("name", format!("is {taken:?}, as another node of this process is called")));
@@ -287,7 +293,7 @@ pub unsafe extern "C" fn fsc_node_attach(
             let (name, stream) = (input::text(name, "name")?, Stream::read(stream)?);
             let principal = input::optional_text(principal, "principal")?.map(Principal::new);
             if matches!(*held.state(), State::Stopped) {
-                return Err(Fault::new(Status::Stopped, format!("the node {} has been stopped", held.name)));
+                return Err(Fault::new(Status::Stopped, format!("the node {} has been stopped", &**held.name)));
             }
             let config = LineConfig { principal, ..LineConfig::default() };
             stream.attach(&held.library, &held.lines, name, config)?;
@@ -296,19 +302,35 @@ pub unsafe extern "C" fn fsc_node_attach(
     }
 }
 
-/// Starts the node: it listens, opens its lines, and serves, until it is stopped or freed. Any thread; waits until it can be reached.
+/// Takes the line of that name from the node, and closes its stream. What is pending there fails. Nothing happens if there is none. Any thread.
+#[cfg(feature = "serial")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fsc_node_start(node: Node, error: *mut Error) -> Status {
+pub unsafe extern "C" fn fsc_node_detach(node: Node, name: *const c_char, error: *mut Error) -> Status {
+    // SAFETY: Our own contract.
+    unsafe {
+        enter(error, || {
+            let held = HANDLES.get::<Held>(node.id)?;
+            let address = format!("serial:{}", input::text(name, "name")?).parse();
+            held.lines.close(&address.map_err(|why| Fault::argument("name", format!("can't be used: {why}")))?);
+            Ok(())
+        })
+    }
+}
+
+/// Starts the node: it listens, opens its lines, and serves, until it is stopped or freed. If this fails, it may be tried again. Any thread; waits
+/// until the node can be reached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_node_start(node: Node, wait: *const Wait, error: *mut Error) -> Status {
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
             may_wait()?;
-            let held = HANDLES.get::<Held>(node.id)?;
+            let (held, patience) = (HANDLES.get::<Held>(node.id)?, Patience::of(wait)?);
             let offers = held.take_offers()?;
-            let outcome = held.library.handle().block_on(held.start(offers));
+            let outcome = held.library.block_on(&patience, held.start(offers.clone()));
             let (state, outcome) = match outcome {
                 Ok(started) => (State::Running(started), Ok(())),
-                Err(fault) => (State::Stopped, Err(fault)),
+                Err(fault) => (State::New(offers), Err(fault)),
             };
             *held.state() = state;
             outcome
@@ -356,37 +378,39 @@ pub unsafe extern "C" fn fsc_node_client(
     }
 }
 
-/// Stops the node: its clients get errors that say so, its peers are told, and then it is gone. Nothing happens to one that does not
-/// run. Any thread; waits until it has stopped.
+/// Stops the node: its clients get errors that say so, its peers are told, its lines are closed, and then it is gone. Calls of objects that
+/// this program serves may still run. Nothing happens to one that does not run. Any thread, but not from a call that the node serves; waits
+/// until it has stopped, half a minute at most unless `wait` says otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fsc_node_stop(node: Node, wait: *const Wait, error: *mut Error) -> Status {
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let (held, mut patience) = (HANDLES.get::<Held>(node.id)?, Patience::of(wait)?);
+            if duty() == Duty::Node {
+                return Err(Fault::new(Status::WouldBlock, "a node can't be stopped by a call that a node serves"));
+            }
             may_wait()?;
-            let (held, patience) = (HANDLES.get::<Held>(node.id)?, Patience::of(wait)?);
-            let mut stopped = {
-                let mut state = held.state();
-                match &mut *state {
-                    State::Running(started) => {
-                        drop(started.stop.take());
-                        started.stopped.clone()
-                    }
-                    State::Starting => return Err(Fault::new(Status::Stopped, "the node is being started")),
-                    State::New(_) | State::Stopped => {
-                        *state = State::Stopped;
-                        return Ok(());
-                    }
+            if patience.deadline == PATIENCE {
+                patience.deadline = STOPPING;
+            }
+            let mut stopped = match &mut *held.state() {
+                State::Running(started) => {
+                    drop(started.stop.take());
+                    started.stopped.clone()
                 }
+                State::Starting => return Err(Fault::new(Status::Stopped, "the node is being started")),
+                State::New(_) | State::Stopped => return Ok(()),
             };
-            let deadline = patience.deadline.min(STOPPING);
+            // It ends with an error, when the sender is dropped; also when the library ends.
             let ended = held.library.handle().block_on(async {
-                // It ends with an error, when the sender is dropped.
-                tokio::time::timeout(deadline, stopped.changed()).await
+                tokio::select! {
+                    _ = stopped.changed() => Ok(()),
+                    () = patience.cancelled() => Err(Fault::new(Status::Cancelled, "the node goes on stopping")),
+                    () = tokio::time::sleep(patience.deadline) => Err(patience.is_over()),
+                }
             });
-            ended
-                .map_err(|_| Fault::new(Status::TimedOut, format!("the node {} takes long to stop", held.name)))?
-                .unwrap_or_default();
+            ended?;
             *held.state() = State::Stopped;
             Ok(())
         })

@@ -143,7 +143,7 @@ pub type Called = Option<unsafe extern "C" fn(user: *mut c_void, status: Status,
 pub type Downloaded = Option<unsafe extern "C" fn(user: *mut c_void, status: Status, content: Value, error: Error)>;
 
 /// As `fsc_object_call`, without waiting: `called` is called once, with `user`, from a thread of the library, also when the call is
-/// cancelled or the library stops; but not if this function itself fails. It may wait. Any thread.
+/// cancelled or the library stops; but not if this function itself fails. It may wait, and other callbacks wait for it if it is one of very many. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fsc_object_call_async(
     object: Object,
@@ -162,9 +162,9 @@ pub unsafe extern "C" fn fsc_object_call_async(
             let chain = object.representation.call(arguments(args, kwargs)?);
             let (library, user) = (Arc::clone(&object.library), User(user));
             library.spawn(async move {
-                let outcome = object.library.bounded(&patience, chain.hold()).await;
+                let outcome = object.library.bounded(&patience, async { Ok(chain.hold().await?) }).await;
                 let answer = outcome.and_then(|answer| Object::keep(answer, &object.library));
-                tell(answer, move |status, answer, error| {
+                tell(&object.library, answer, move |status, answer, error| {
                     called(user.take(), status, answer, error);
                 })
                 .await;
@@ -190,8 +190,9 @@ pub unsafe extern "C" fn fsc_object_download_async(
             let (object, patience) = (object.get()?, Patience::of(wait)?);
             let (library, user) = (Arc::clone(&object.library), User(user));
             library.spawn(async move {
-                let outcome = object.library.bounded(&patience, object.representation.download()).await;
-                tell(outcome.and_then(Value::keep), move |status, content, error| {
+                let outcome =
+                    object.library.bounded(&patience, async { Ok(object.representation.download().await?) }).await;
+                tell(&object.library, outcome.and_then(Value::keep), move |status, content, error| {
                     downloaded(user.take(), status, content, error);
                 })
                 .await;
@@ -216,9 +217,12 @@ impl User {
 
 /// Tells a callback how a call has ended, on a thread that may wait.
 async fn tell<T: Default + Send + 'static>(
+    library: &Library,
     outcome: Result<T, Fault>,
     callback: impl FnOnce(Status, T, Error) + Send + 'static,
 ) {
+    // It is never closed.
+    let _room = library.tellers.acquire().await;
     let told = tokio::task::spawn_blocking(move || match outcome {
         Ok(answer) => callback(Status::Ok, answer, Error::default()),
         Err(fault) => callback(fault.status, T::default(), fault.keep()),

@@ -3,21 +3,25 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use fsc_core::object::{Argument, Call, Object, ObjectError, Reply};
 use fsc_core::value as core;
+use tokio::sync::Semaphore;
 
-use crate::entry::{enter, without_waiting};
+use crate::entry::{Duty, enter, guard, on_duty};
 use crate::fault::{Error, Fault};
 use crate::handles::{HANDLES, Kind};
 use crate::input::{self, Grown, grown};
+use crate::library::{CALLBACKS, library};
 use crate::status::Status;
 use crate::value::Value;
 
 /// An object that this program serves. What is null or zero it does not have: without `call` it can't be called, without `content` it can't
-/// be downloaded. Whatever is not content does not leave the node, unless `call` answers it.
+/// be downloaded. Whatever is not content does not leave the node, unless `call` answers it. `state` must be there until `destroy`: a call may
+/// still run when its node was stopped.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Service {
@@ -30,11 +34,11 @@ pub struct Service {
     /// Answers the attribute of that name with `fsc_answer_object`: an object, or a method, which is an object that has `call`. Not zero: there is
     /// none. Must not wait: it holds up others.
     pub attribute: Option<unsafe extern "C" fn(state: *mut c_void, name: *const c_char, answer: Answer) -> i32>,
-    /// Answers a call with one of `fsc_answer_…`, or with nothing. May wait, and may use the library. Not zero: it has failed; why
-    /// says `fsc_answer_failure`.
+    /// Answers a call with one of `fsc_answer_…`, or with nothing. May wait, and may use the library, but not stop the node. Not zero: it has
+    /// failed; why says `fsc_answer_failure`. Of very many calls at a time, some are refused (429).
     pub call: Option<unsafe extern "C" fn(state: *mut c_void, call: *const Arguments, answer: Answer) -> i32>,
-    /// Frees the state. Called once, when no client holds the object any more, from any thread, and must not wait. Not called if the
-    /// function that was given this structure has failed.
+    /// Frees the state. Called once, when nobody holds the object any more, and must not wait: from a thread of the library, or from one that frees,
+    /// starts or stops something. Not called if the function that was given this structure has failed.
     pub destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
     /// What clients get when they download the object, or null. Stays the caller's.
     pub content: Value,
@@ -44,9 +48,11 @@ pub struct Service {
 }
 
 // SAFETY: It begins with its size, and zero is good for all else.
-unsafe impl Grown for Service {}
+unsafe impl Grown for Service {
+    const FIRST: usize = size_of::<Self>();
+}
 
-/// What a call was given. Good as long as the callback runs; values in it are not the callback's to free.
+/// What a call was given. All of it is good as long as the callback runs, and not the callback's to free. Fields beyond `size` are not there.
 #[repr(C)]
 pub struct Arguments {
     /// `sizeof(fsc_arguments)` in the library
@@ -69,7 +75,20 @@ pub struct Answer {
 
 /// What an [`Answer`] names.
 #[derive(Default)]
-struct Slot(Mutex<Option<Answered>>);
+struct Slot {
+    answered: Mutex<Option<Answered>>,
+    /// Whether nobody waits for it any more.
+    is_idle: Arc<AtomicBool>,
+}
+
+/// Notes that nobody waits any more, when it is dropped.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 enum Answered {
     Value(core::Value),
@@ -90,6 +109,8 @@ pub(crate) struct Served {
     call: Option<unsafe extern "C" fn(*mut c_void, *const Arguments, Answer) -> i32>,
     content: Option<core::Value>,
     data: Option<core::Value>,
+    /// Room for calls.
+    servers: Arc<Semaphore>,
 }
 
 /// What the callbacks get, and how it is freed.
@@ -107,7 +128,7 @@ impl Drop for State {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
             // SAFETY: Nobody has the object any more, so nobody has its state.
-            without_waiting(|| unsafe { destroy(self.pointer) });
+            on_duty(Duty::Everybody, || unsafe { destroy(self.pointer) });
         }
     }
 }
@@ -125,19 +146,24 @@ impl Served {
         let kind = kept(unsafe { input::text(service.kind, "kind") }?);
         let value = |value: Value| if value.is_none() { Ok(None) } else { value.get().map(Some) };
         let (content, data) = (value(service.content)?, value(service.data)?);
+        let servers = Arc::clone(&library()?.servers);
         let state = State { pointer: service.state, destroy: service.destroy };
-        Ok(Self { kind, state, attribute: service.attribute, call: service.call, content, data })
+        Ok(Self { kind, state, attribute: service.attribute, call: service.call, content, data, servers })
     }
 
     /// Lets a callback answer, and reads what it has answered.
-    fn ask(&self, callback: impl FnOnce(Answer) -> i32) -> Result<Option<Answered>, ObjectError> {
-        let slot = Arc::new(Slot::default());
+    fn ask(
+        &self,
+        is_idle: Arc<AtomicBool>,
+        callback: impl FnOnce(Answer) -> i32,
+    ) -> Result<Option<Answered>, ObjectError> {
+        let slot = Arc::new(Slot { is_idle, ..Slot::default() });
         let internal = |fault: Fault| ObjectError::Internal { why: fault.message };
         let answer = Answer { id: HANDLES.insert(Arc::clone(&slot)).map_err(internal)? };
         let status = callback(answer);
         // It may be gone if the library was stopped meanwhile.
         let _ = HANDLES.remove::<Slot>(answer.id);
-        let answered = slot.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answered = slot.answered.lock().unwrap_or_else(PoisonError::into_inner).take();
         match answered {
             Some(Answered::Failure(code, why)) => Err(error(code, why)),
             _ if status != 0 => Err(ObjectError::Internal { why: format!("the {} has failed", self.kind) }),
@@ -146,7 +172,7 @@ impl Served {
     }
 
     /// Calls the program, on a thread that may wait.
-    fn run(&self, call: Call) -> Result<Reply, ObjectError> {
+    fn run(&self, call: Call, is_idle: Arc<AtomicBool>) -> Result<Reply, ObjectError> {
         let function = self.call.ok_or(ObjectError::NotCallable { kind: self.kind })?;
         let values = |argument: Argument| argument.into_value("an argument");
         let args = call.args.into_iter().map(values).collect::<Result<Vec<_>, _>>()?;
@@ -159,8 +185,8 @@ impl Served {
         let arguments =
             Arguments { size: size_of::<Arguments>(), principal: principal.as_ptr(), args: args.0, kwargs: kwargs.0 };
         // SAFETY: The state is there as long as the object is, and the arguments as long as this runs.
-        let answered = self.ask(|answer| unsafe { function(self.state.pointer, &raw const arguments, answer) })?;
-        Ok(match answered {
+        let ask = |answer| unsafe { function(self.state.pointer, &raw const arguments, answer) };
+        Ok(match on_duty(Duty::Node, || self.ask(is_idle, ask))? {
             Some(Answered::Value(value)) => Reply::Value(value),
             Some(Answered::Object(object)) => Reply::Object(object),
             Some(Answered::Failure(..)) | None => Reply::None,
@@ -188,8 +214,8 @@ impl Object for Served {
         let function = self.attribute.ok_or_else(unknown)?;
         let text = CString::new(name).map_err(|_| unknown())?;
         // SAFETY: The state is there as long as the object is, and the name as long as this runs.
-        let ask = || self.ask(|answer| unsafe { function(self.state.pointer, text.as_ptr(), answer) });
-        match without_waiting(ask) {
+        let ask = |answer| unsafe { function(self.state.pointer, text.as_ptr(), answer) };
+        match on_duty(Duty::Everybody, || self.ask(Arc::default(), ask)) {
             Ok(Some(Answered::Object(object))) => Ok(object),
             // A callback that says no more than that it has failed has no such attribute.
             Ok(_) | Err(ObjectError::Internal { .. }) => Err(unknown()),
@@ -199,8 +225,15 @@ impl Object for Served {
 
     async fn call(self: Arc<Self>, call: Call) -> Result<Reply, ObjectError> {
         let kind = self.kind;
+        let busy = |_| ObjectError::Limit { what: format!("{CALLBACKS} calls of this program at a time") };
+        let room = Arc::clone(&self.servers).try_acquire_owned().map_err(busy)?;
+        let waiting = Waiting(Arc::default());
+        let is_idle = Arc::clone(&waiting.0);
         // The program may take its time, which must not hold up others.
-        let running = tokio::task::spawn_blocking(move || self.run(call));
+        let running = tokio::task::spawn_blocking(move || {
+            let _room = room;
+            self.run(call, is_idle)
+        });
         running.await.unwrap_or_else(|_| Err(ObjectError::Internal { why: format!("the {kind} was stopped") }))
     }
 
@@ -246,10 +279,22 @@ fn kept(kind: &str) -> &'static str {
 fn answer(answer: Answer, answered: impl FnOnce() -> Result<Answered, Fault>) -> Result<(), Fault> {
     let slot = HANDLES.get::<Slot>(answer.id)?;
     let answered = answered()?;
-    let before = slot.0.lock().unwrap_or_else(PoisonError::into_inner).replace(answered);
+    let before = slot.answered.lock().unwrap_or_else(PoisonError::into_inner).replace(answered);
     // Outside of the lock: what is dropped may call back.
     drop(before);
     Ok(())
+}
+
+/// Whether nobody waits for the answer any more: the client went away, or its deadline has passed. For calls that take long; 1 or 0. From the
+/// callback.
+#[unsafe(no_mangle)]
+pub extern "C" fn fsc_answer_is_idle(answer: Answer) -> i32 {
+    let mut is_idle = false;
+    guard(|| {
+        is_idle = HANDLES.get::<Slot>(answer.id)?.is_idle.load(Ordering::Relaxed);
+        Ok(())
+    });
+    is_idle.into()
 }
 
 /// Answers a call with a value, which the client may download. It stays the caller's. From the callback.

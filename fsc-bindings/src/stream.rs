@@ -1,14 +1,22 @@
 //! Streams of bytes that a C program carries, as a driver for a UART does.
 
 use std::ffi::c_void;
-use std::sync::Arc;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll};
 use std::thread;
 
 use fsc_core::transport::Address;
 use fsc_transport::serial::{LineConfig, SerialTransport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf, duplex, split,
+};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
+use crate::entry::{Duty, enlist, on_duty};
 use crate::fault::Fault;
 use crate::input::{Grown, grown};
 use crate::library::{Library, THREADS};
@@ -34,9 +42,10 @@ pub struct Stream {
     pub read: Option<unsafe extern "C" fn(state: *mut c_void, bytes: *mut u8, capacity: usize) -> isize>,
     /// Waits until at least one of `length` bytes is written: answers how many were, less than one if the stream is broken.
     pub write: Option<unsafe extern "C" fn(state: *mut c_void, bytes: *const u8, length: usize) -> isize>,
-    /// Makes `read` and `write` come back, now and from now on: the stream is no longer needed. Called once.
+    /// Makes `read` and `write` come back, now and from now on: the stream is no longer needed. Called once, from a third thread too, and must not
+    /// wait. If they do not come back, their threads stay.
     pub close: Option<unsafe extern "C" fn(state: *mut c_void)>,
-    /// Frees the state; null if there is nothing to free. Called once, after all else.
+    /// Frees the state; null if there is nothing to free. Called once, after all else, and must not wait.
     pub destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
     /// The baud rate of the UART that it leads to, so that small messages do not wait behind buffers full of large ones; zero if
     /// it keeps no such pace.
@@ -44,7 +53,9 @@ pub struct Stream {
 }
 
 // SAFETY: It begins with its size, and zero is good for all else.
-unsafe impl Grown for Stream {}
+unsafe impl Grown for Stream {
+    const FIRST: usize = size_of::<Self>();
+}
 
 /// The callbacks of a stream, all of which are there.
 struct Callbacks {
@@ -53,19 +64,66 @@ struct Callbacks {
     write: unsafe extern "C" fn(*mut c_void, *const u8, usize) -> isize,
     close: unsafe extern "C" fn(*mut c_void),
     destroy: Option<unsafe extern "C" fn(*mut c_void)>,
+    is_closed: AtomicBool,
 }
 
 // SAFETY: The header says from which threads the callbacks are called.
 unsafe impl Send for Callbacks {}
-// SAFETY: As above: `read` and `write` are called by one thread each.
+// SAFETY: As above: `read` and `write` are called by one thread each, `close` by any, once.
 unsafe impl Sync for Callbacks {}
+
+impl Callbacks {
+    /// Closes the stream, if nobody has.
+    fn close(&self) {
+        if !self.is_closed.swap(true, Ordering::SeqCst) {
+            // SAFETY: The state is there, and nobody else does so.
+            on_duty(Duty::Everybody, || unsafe { (self.close)(self.state) });
+        }
+    }
+}
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
             // SAFETY: Both threads have ended, and nobody else has the state.
-            unsafe { destroy(self.state) };
+            on_duty(Duty::Everybody, || unsafe { destroy(self.state) });
         }
+    }
+}
+
+/// Closes a stream when it is dropped: with the line, or with the task that waits for the line's end.
+struct Closer(Arc<Callbacks>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The line's end of the bytes. When the line lets go of it, the stream is closed, whatever its threads are doing.
+struct End {
+    bytes: DuplexStream,
+    /// Dropped, it tells.
+    _gone: oneshot::Sender<()>,
+}
+
+impl AsyncRead for End {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().bytes).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for End {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().bytes).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().bytes).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().bytes).poll_shutdown(context)
     }
 }
 
@@ -76,17 +134,11 @@ impl Stream {
         // SAFETY: Our own contract.
         let stream =
             unsafe { grown(stream, "stream") }?.ok_or_else(|| Fault::argument("stream", "must not be null"))?;
-        stream.callbacks()?;
-        Ok(stream)
-    }
-
-    /// The callbacks, not yet owned by anybody.
-    fn callbacks(&self) -> Result<(), Fault> {
         let missing = |name: &str| Fault::argument("stream", format!("has no `{name}`"));
-        self.read.ok_or_else(|| missing("read"))?;
-        self.write.ok_or_else(|| missing("write"))?;
-        self.close.ok_or_else(|| missing("close"))?;
-        Ok(())
+        stream.read.ok_or_else(|| missing("read"))?;
+        stream.write.ok_or_else(|| missing("write"))?;
+        stream.close.ok_or_else(|| missing("close"))?;
+        Ok(stream)
     }
 
     /// Takes the stream for a line at `serial:NAME`. Owns the state from then on, but not if this fails.
@@ -103,42 +155,50 @@ impl Stream {
         let (Some(read), Some(write), Some(close)) = (self.read, self.write, self.close) else {
             return Err(Fault::argument("stream", "lacks a callback"));
         };
-        let address = format!("serial:{name}");
-        address.parse::<Address>().map_err(|why| Fault::argument("name", format!("can't be used: {why}")))?;
+        let wrong = |why| Fault::argument("name", format!("can't be used: {why}"));
+        format!("serial:{name}").parse::<Address>().map_err(wrong)?;
         let (ours, theirs) = duplex(BUFFER);
         let (incoming, outgoing) = split(ours);
-        let handle = library.handle().clone();
-        let (started, starting) = std::sync::mpsc::channel::<Arc<Callbacks>>();
-        let (for_reader, for_writer) = (std::sync::mpsc::channel::<Arc<Callbacks>>(), (started, starting));
         // Threads first: if there are none to be had, the caller keeps the state.
-        let reader = spawn("reader", &handle, move |handle| {
-            if let Ok(callbacks) = for_reader.1.recv() {
-                read_all(&handle, &callbacks, outgoing);
-            }
-        });
-        let writer = spawn("writer", &handle, move |handle| {
-            if let Ok(callbacks) = for_writer.1.recv() {
-                write_all(&handle, &callbacks, incoming);
-            }
-        });
-        reader.and(writer)?;
-        let _context = handle.enter();
+        let reader = spawn("reader", library, move |handle, callbacks| read_all(handle, callbacks, outgoing))?;
+        let writer = spawn("writer", library, move |handle, callbacks| write_all(handle, callbacks, incoming))?;
+        let _context = library.handle().enter();
+        let (gone, going) = oneshot::channel();
         let baud = if self.baud == 0 { None } else { Some(self.baud) };
-        let address = lines.attach(name, theirs, baud, config);
-        let address = address.map_err(|why| Fault::argument("name", format!("can't be used: {why}")))?;
-        let callbacks = Arc::new(Callbacks { state: self.state, read, write, close, destroy: self.destroy });
+        let address = lines.attach(name, End { bytes: theirs, _gone: gone }, baud, config).map_err(wrong)?;
+        let is_closed = AtomicBool::new(false);
+        let callbacks = Arc::new(Callbacks { state: self.state, read, write, close, destroy: self.destroy, is_closed });
+        let closer = Closer(Arc::clone(&callbacks));
+        library.handle().spawn(async move {
+            // It says nothing: it goes.
+            let _ = going.await;
+            drop(closer);
+        });
         // Both wait for it.
-        let _ = for_reader.0.send(Arc::clone(&callbacks));
-        let _ = for_writer.0.send(callbacks);
+        let _ = reader.send(Arc::clone(&callbacks));
+        let _ = writer.send(callbacks);
         Ok(address)
     }
 }
 
-fn spawn(what: &str, handle: &Handle, work: impl FnOnce(Handle) + Send + 'static) -> Result<(), Fault> {
-    let handle = handle.clone();
-    let thread = thread::Builder::new().name(format!("{THREADS}-stream-{what}")).spawn(move || work(handle));
+/// A thread that works with the callbacks as soon as it gets them, and ends if it does not.
+fn spawn(
+    what: &str,
+    library: &Library,
+    work: impl FnOnce(&Handle, &Callbacks) + Send + 'static,
+) -> Result<mpsc::Sender<Arc<Callbacks>>, Fault> {
+    let (sender, receiver) = mpsc::channel::<Arc<Callbacks>>();
+    let (handle, pending) = (library.handle().clone(), library.pending());
+    let thread = thread::Builder::new().name(format!("{THREADS}-{what}")).spawn(move || {
+        enlist();
+        if let Ok(callbacks) = receiver.recv() {
+            work(&handle, &callbacks);
+        }
+        // After the callbacks, which may be freed by this thread.
+        drop(pending);
+    });
     let why = |error| Fault::new(Status::Limit, format!("there is no thread to be had for the stream: {error}"));
-    thread.map(|_| ()).map_err(why)
+    thread.map(|_| sender).map_err(why)
 }
 
 /// Brings what the stream reads to the line, until either ends.
@@ -173,6 +233,5 @@ fn write_all(handle: &Handle, callbacks: &Callbacks, mut line: ReadHalf<DuplexSt
             rest = after;
         }
     }
-    // SAFETY: Only this thread calls it, once.
-    unsafe { (callbacks.close)(callbacks.state) };
+    callbacks.close();
 }

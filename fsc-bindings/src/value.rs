@@ -1,10 +1,10 @@
 //! Values: what is passed to calls and comes back from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::c_char;
 use std::sync::{Arc, OnceLock};
 
-use fsc_core::value::{self as core, Array, Limits, Numbers, json};
+use fsc_core::value::{self as core, Array, Handle, Limits, Numbers, json};
 
 use crate::entry::{enter, guard, guarded_free};
 use crate::fault::{Error, Fault};
@@ -62,9 +62,14 @@ pub(crate) struct Held {
     text: OnceLock<Box<[u8]>>,
     /// The numbers, where they are held in another type.
     floats: OnceLock<Vec<f64>>,
-    /// The map's keys, each of which ends with NUL, in order.
-    keys: OnceLock<Vec<Box<[u8]>>>,
+    /// The map's entries in order; keys end with NUL.
+    entries: OnceLock<Vec<(Box<[u8]>, core::Value)>>,
+    /// Levels of lists and maps.
+    depth: OnceLock<usize>,
 }
+
+/// Levels of lists and maps that a value may have, as in JSON: they are gone through by recursion.
+const DEEPEST: usize = 64;
 
 type Objects = Vec<Arc<object::Held>>;
 
@@ -75,8 +80,9 @@ impl Kind for Held {
 
 impl Held {
     fn new(value: core::Value, objects: Objects) -> Arc<Self> {
-        let (json, text, floats, keys) = Default::default();
-        Arc::new(Self { value, objects, json, text, floats, keys })
+        let objects = if objects.is_empty() { objects } else { named(&value, objects) };
+        let (json, text, floats, entries, depth) = Default::default();
+        Arc::new(Self { value, objects, json, text, floats, entries, depth })
     }
 
     fn wrong(&self, wanted: &str) -> Fault {
@@ -101,11 +107,17 @@ impl Held {
         }
     }
 
+    fn entries(&self) -> &[(Box<[u8]>, core::Value)] {
+        let core::Value::Map(entries) = &self.value else { return &[] };
+        let entry = |(key, item): (&String, &core::Value)| (ended(key.as_bytes().to_vec()), item.clone());
+        self.entries.get_or_init(|| entries.iter().map(entry).collect())
+    }
+
     fn item(&self, index: usize) -> Result<core::Value, Fault> {
         let item = match &self.value {
             core::Value::Array(array) => array.item(index),
             core::Value::List(items) => items.get(index).cloned(),
-            core::Value::Map(entries) => entries.values().nth(index).cloned(),
+            core::Value::Map(_) => self.entries().get(index).map(|(_, item)| item.clone()),
             _ => return Err(self.wrong("a list or a map")),
         };
         item.ok_or_else(|| Fault::argument("index", format!("is {index}, of {} items", self.length())))
@@ -138,6 +150,9 @@ impl Value {
             return Ok(core::Value::Null);
         }
         let held = self.held()?;
+        if *held.depth.get_or_init(|| depth(&held.value)) >= DEEPEST {
+            return Err(Fault::new(Status::Limit, format!("lists and maps can't be deeper than {DEEPEST} levels")));
+        }
         objects.extend(held.objects.iter().cloned());
         Ok(held.value.clone())
     }
@@ -147,10 +162,35 @@ impl Value {
     }
 }
 
+/// How many levels of lists and maps a value has.
+fn depth(value: &core::Value) -> usize {
+    match value {
+        core::Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        core::Value::Map(entries) => 1 + entries.values().map(depth).max().unwrap_or(0),
+        core::Value::Array(array) => array.shape().len(),
+        _ => 0,
+    }
+}
+
+/// Those of the objects that a value names, each once.
+fn named(value: &core::Value, objects: Objects) -> Objects {
+    fn collect(value: &core::Value, handles: &mut HashSet<Handle>) {
+        match value {
+            core::Value::Handle(handle) => drop(handles.insert(*handle)),
+            core::Value::List(items) => items.iter().for_each(|item| collect(item, handles)),
+            core::Value::Map(entries) => entries.values().for_each(|item| collect(item, handles)),
+            _ => {}
+        }
+    }
+    let mut handles = HashSet::new();
+    collect(value, &mut handles);
+    objects.into_iter().filter(|object| handles.remove(&object.representation().handle())).collect()
+}
+
 /// A value of a JSON text of `length` bytes, or that ends with NUL if `length` is `FSC_TERMINATED`. Integers are exact to 128 bits, NaN
 /// and infinities are refused, and so is nesting beyond 64 levels. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fsc_value_json(
+pub unsafe extern "C" fn fsc_value_from_json(
     text: *const c_char,
     length: usize,
     value: *mut Value,
@@ -173,7 +213,7 @@ pub unsafe extern "C" fn fsc_value_json(
 /// index runs fastest. Where `missing` is not null, it has a byte for each number, which is not zero if the number is missing (`null`
 /// in JSON) whatever stands in its place. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fsc_value_f64(
+pub unsafe extern "C" fn fsc_value_from_f64(
     numbers: *const f64,
     missing: *const u8,
     shape: *const usize,
@@ -190,9 +230,9 @@ pub unsafe extern "C" fn fsc_value_f64(
     unsafe { enter(error, || dense(numbers, missing, (shape, dimensions), value, make, one)) }
 }
 
-/// A dense array of 64-bit integers; else as `fsc_value_f64`. Any thread.
+/// A dense array of 64-bit integers; else as `fsc_value_from_f64`. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fsc_value_i64(
+pub unsafe extern "C" fn fsc_value_from_i64(
     numbers: *const i64,
     missing: *const u8,
     shape: *const usize,
@@ -258,9 +298,68 @@ fn nested(items: Vec<core::Value>, inner: &[usize]) -> Option<core::Value> {
     Some(core::Value::List(items))
 }
 
+/// A text of `length` bytes, or that ends with NUL if `length` is `FSC_TERMINATED`; copied. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_value_from_text(
+    text: *const c_char,
+    length: usize,
+    value: *mut Value,
+    error: *mut Error,
+) -> Status {
+    // SAFETY: Our own contract.
+    unsafe { made(value, error, || Ok(input::sized_text(text, length, "text")?.into())) }
+}
+
+/// Bytes; copied. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_value_from_bytes(
+    bytes: *const u8,
+    length: usize,
+    value: *mut Value,
+    error: *mut Error,
+) -> Status {
+    // SAFETY: Our own contract.
+    unsafe { made(value, error, || Ok(core::Value::Bytes(input::array(bytes, length, "bytes")?.to_vec().into()))) }
+}
+
+/// A finite double. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_value_from_number(number: f64, value: *mut Value, error: *mut Error) -> Status {
+    let finite = || core::Value::float(number).map_err(|_| Fault::argument("number", "must be finite"));
+    // SAFETY: Our own contract.
+    unsafe { made(value, error, finite) }
+}
+
+/// A 64-bit integer. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_value_from_integer(number: i64, value: *mut Value, error: *mut Error) -> Status {
+    // SAFETY: Our own contract.
+    unsafe { made(value, error, || Ok(number.into())) }
+}
+
+/// A truth value: false if `truth` is zero. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_value_from_boolean(truth: i32, value: *mut Value, error: *mut Error) -> Status {
+    // SAFETY: Our own contract.
+    unsafe { made(value, error, || Ok((truth != 0).into())) }
+}
+
+/// # Safety
+/// Both may be written, or are null.
+unsafe fn made(value: *mut Value, error: *mut Error, make: impl FnOnce() -> Result<core::Value, Fault>) -> Status {
+    // SAFETY: Our own contract.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(value, "value")?;
+            out.put(Value::keep(make()?)?);
+            Ok(())
+        })
+    }
+}
+
 /// A list of `count` texts that end with NUL, each copied; one that is null is missing (`null` in JSON). Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fsc_value_texts(
+pub unsafe extern "C" fn fsc_value_from_texts(
     texts: *const *const c_char,
     count: usize,
     value: *mut Value,
@@ -290,10 +389,11 @@ pub unsafe extern "C" fn fsc_value_list(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
-            let out = Out::new(value, "value")?;
             let mut objects = Vec::new();
-            let items = input::array(items, count, "items")?.iter();
-            let items = items.map(|item| item.part(&mut objects)).collect::<Result<Vec<_>, _>>()?;
+            let items = input::array(items, count, "items").map(<[Value]>::to_vec);
+            // Only now, for it may be one of the items.
+            let out = Out::new(value, "value")?;
+            let items = items?.into_iter().map(|item| item.part(&mut objects)).collect::<Result<Vec<_>, _>>()?;
             out.put(Value::keep_with(items.into(), objects)?);
             Ok(())
         })
@@ -313,8 +413,10 @@ pub unsafe extern "C" fn fsc_value_map(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let items = input::array(items, count, "items").map(<[Value]>::to_vec);
+            // Only now, for it may be one of the items.
             let out = Out::new(value, "value")?;
-            let (keys, items) = (input::array(keys, count, "keys")?, input::array(items, count, "items")?);
+            let (keys, items) = (input::array(keys, count, "keys")?, items?);
             let (mut entries, mut objects) = (BTreeMap::new(), Vec::new());
             for (key, item) in keys.iter().zip(items) {
                 let key = input::text(*key, "a key")?;
@@ -358,7 +460,7 @@ pub unsafe extern "C" fn fsc_value_with(
 /// The value that stands for an object on a node, as an argument of calls there. It, and what it becomes part of, keeps the object
 /// until it is freed. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fsc_value_object(object: Object, value: *mut Value, error: *mut Error) -> Status {
+pub unsafe extern "C" fn fsc_value_from_object(object: Object, value: *mut Value, error: *mut Error) -> Status {
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
@@ -407,9 +509,10 @@ pub unsafe extern "C" fn fsc_value_to_json(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let out = TextOut::new(text, length)?;
             let held = value.held()?;
-            let whole = held.json.get_or_init(|| ended(json::to_vec(&held.value)));
-            put_text(whole, text, length)
+            out.put(held.json.get_or_init(|| ended(json::to_vec(&held.value))));
+            Ok(())
         })
     }
 }
@@ -426,9 +529,11 @@ pub unsafe extern "C" fn fsc_value_text(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let out = TextOut::new(text, length)?;
             let held = value.held()?;
             let core::Value::Text(own) = &held.value else { return Err(held.wrong("a text")) };
-            put_text(held.text.get_or_init(|| ended(own.as_bytes().to_vec())), text, length)
+            out.put(held.text.get_or_init(|| ended(own.as_bytes().to_vec())));
+            Ok(())
         })
     }
 }
@@ -446,12 +551,15 @@ pub unsafe extern "C" fn fsc_value_key(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let out = TextOut::new(text, length)?;
             let held = value.held()?;
-            let core::Value::Map(entries) = &held.value else { return Err(held.wrong("a map")) };
-            let keys = || entries.keys().map(|key| ended(key.as_bytes().to_vec())).collect();
-            let key = held.keys.get_or_init(keys).get(index);
-            let why = || Fault::argument("index", format!("is {index}, of {} entries", entries.len()));
-            put_text(key.ok_or_else(why)?, text, length)
+            if !matches!(held.value, core::Value::Map(_)) {
+                return Err(held.wrong("a map"));
+            }
+            let why = || Fault::argument("index", format!("is {index}, of {} entries", held.length()));
+            let (key, _) = held.entries().get(index).ok_or_else(why)?;
+            out.put(key);
+            Ok(())
         })
     }
 }
@@ -461,17 +569,55 @@ fn ended(mut bytes: Vec<u8>) -> Box<[u8]> {
     bytes.into()
 }
 
-/// # Safety
-/// Both may be written, or are null; `text` lives as long as its value's handle.
-unsafe fn put_text(whole: &[u8], text: *mut *const c_char, length: *mut usize) -> Result<(), Fault> {
-    if !length.is_null() {
-        // SAFETY: Our own contract. There is a NUL at the end.
-        unsafe { length.write(whole.len() - 1) };
+/// Where a text goes, whose length nobody may want.
+struct TextOut {
+    text: Out<Pointer<c_char>>,
+    length: Option<Out<usize>>,
+}
+
+impl TextOut {
+    /// # Safety
+    /// Both may be written, or are null.
+    unsafe fn new(text: *mut *const c_char, length: *mut usize) -> Result<Self, Fault> {
+        // SAFETY: Our own contract.
+        let length = if length.is_null() { None } else { Some(unsafe { Out::new(length, "length") }?) };
+        // SAFETY: Our own contract; the two types are the same in memory.
+        let text = unsafe { Out::new(text.cast::<Pointer<c_char>>(), "text") }?;
+        Ok(Self { text, length })
     }
-    // SAFETY: Our own contract; the two types are the same in memory.
-    let out = unsafe { Out::new(text.cast::<Pointer<c_char>>(), "text") }?;
-    out.put(Pointer(whole.as_ptr().cast()));
-    Ok(())
+
+    /// Puts a text there that lives as long as its value's handle.
+    fn put(self, whole: &[u8]) {
+        if let Some(length) = self.length {
+            // There is a NUL at the end.
+            length.put(whole.len() - 1);
+        }
+        self.text.put(Pointer(whole.as_ptr().cast()));
+    }
+}
+
+/// Where an array goes.
+struct SliceOut<T> {
+    items: Out<Pointer<T>>,
+    count: Out<usize>,
+}
+
+impl<T: Copy> SliceOut<T> {
+    /// # Safety
+    /// Both may be written, or are null.
+    unsafe fn new(items: *mut *const T, count: *mut usize) -> Result<Self, Fault> {
+        // SAFETY: Our own contract; the two types are the same in memory.
+        let items = unsafe { Out::new(items.cast::<Pointer<T>>(), "where the array goes") };
+        // SAFETY: Our own contract.
+        let count = unsafe { Out::new(count, "where the count goes") };
+        Ok(Self { items: items?, count: count? })
+    }
+
+    /// Puts an array there that lives as long as its value's handle.
+    fn put(self, items: &[T]) {
+        self.items.put(Pointer(items.as_ptr()));
+        self.count.put(items.len());
+    }
 }
 
 /// The bytes, `length` of them; good until the value is freed. Any thread.
@@ -485,9 +631,11 @@ pub unsafe extern "C" fn fsc_value_bytes(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let out = SliceOut::new(bytes, length)?;
             let held = value.held()?;
             let core::Value::Bytes(own) = &held.value else { return Err(held.wrong("bytes")) };
-            put_slice(own, bytes, length)
+            out.put(own);
+            Ok(())
         })
     }
 }
@@ -551,6 +699,7 @@ pub unsafe extern "C" fn fsc_value_as_f64(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let out = SliceOut::new(numbers, count)?;
             let held = value.held()?;
             let array = held.array()?;
             let own = match array.numbers() {
@@ -561,7 +710,8 @@ pub unsafe extern "C" fn fsc_value_as_f64(
                     held.floats.get_or_init(|| converted.into_owned())
                 }
             };
-            put_slice(own, numbers, count)
+            out.put(own);
+            Ok(())
         })
     }
 }
@@ -577,9 +727,11 @@ pub unsafe extern "C" fn fsc_value_as_i64(
     // SAFETY: Our own contract.
     unsafe {
         enter(error, || {
+            let out = SliceOut::new(numbers, count)?;
             let held = value.held()?;
             let Numbers::Int(own) = held.array()?.numbers() else { return Err(held.wrong("all integers")) };
-            put_slice(own, numbers, count)
+            out.put(own);
+            Ok(())
         })
     }
 }
@@ -593,16 +745,101 @@ pub unsafe extern "C" fn fsc_value_shape(
     error: *mut Error,
 ) -> Status {
     // SAFETY: Our own contract.
-    unsafe { enter(error, || put_slice(value.held()?.array()?.shape(), shape, dimensions)) }
+    unsafe {
+        enter(error, || {
+            let out = SliceOut::new(shape, dimensions)?;
+            out.put(value.held()?.array()?.shape());
+            Ok(())
+        })
+    }
+}
+
+/// Copies the numbers of a dense array, or of a list and those within it, in order, to `numbers`, and to `missing` a byte for each that is 1 if it
+/// is missing (`null`) and 0 if not; a missing one is NaN. `count` gets how many there are; nothing is copied if that is more than `capacity`, so ask with
+/// zero first, and with `missing`. `missing` may be null: then a missing number is an error. Integers are converted, as in `fsc_value_as_f64`. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_value_copy_f64(
+    value: Value,
+    numbers: *mut f64,
+    missing: *mut u8,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut Error,
+) -> Status {
+    let one = |item: &core::Value| item.as_f64();
+    // SAFETY: Our own contract.
+    unsafe { enter(error, || copied(value, (numbers, missing, capacity), count, f64::NAN, one)) }
+}
+
+/// Copies integers; else as `fsc_value_copy_f64`. A missing one is zero. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsc_value_copy_i64(
+    value: Value,
+    numbers: *mut i64,
+    missing: *mut u8,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut Error,
+) -> Status {
+    let one = |item: &core::Value| match item {
+        core::Value::Int(number) => i64::try_from(*number).ok(),
+        _ => None,
+    };
+    // SAFETY: Our own contract.
+    unsafe { enter(error, || copied(value, (numbers, missing, capacity), count, 0, one)) }
+}
+
+/// Goes through what is in lists and arrays, and in those within them, in order.
+fn each(value: &core::Value, visit: &mut dyn FnMut(&core::Value) -> Result<(), Fault>) -> Result<(), Fault> {
+    match value {
+        core::Value::Array(array) => array.iter().try_for_each(|item| visit(&item)),
+        core::Value::List(items) => items.iter().try_for_each(|item| each(item, visit)),
+        item => visit(item),
+    }
 }
 
 /// # Safety
-/// Both may be written, or are null; `items` live as long as their value's handle.
-unsafe fn put_slice<T: Copy>(items: &[T], place: *mut *const T, count: *mut usize) -> Result<(), Fault> {
-    // SAFETY: Our own contract; the two types are the same in memory.
-    let (place, count) = unsafe { (Out::new(place.cast::<Pointer<T>>(), "numbers")?, Out::new(count, "count")?) };
-    place.put(Pointer(items.as_ptr()));
-    count.put(items.len());
+/// Pointers are as the two functions above say.
+unsafe fn copied<T: Copy>(
+    value: Value,
+    (numbers, missing, capacity): (*mut T, *mut u8, usize),
+    count: *mut usize,
+    absent: T,
+    one: impl Fn(&core::Value) -> Option<T>,
+) -> Result<(), Fault> {
+    // SAFETY: Our own contract.
+    let out = unsafe { Out::new(count, "count") }?;
+    let held = value.held()?;
+    if !matches!(held.value, core::Value::Array(_) | core::Value::List(_)) {
+        return Err(held.wrong("a list or an array of numbers"));
+    }
+    let (mut copies, mut gaps) = (Vec::new(), Vec::new());
+    each(&held.value, &mut |item| {
+        let is_missing = matches!(item, core::Value::Null);
+        let wrong = || {
+            let why = format!("item {} is {}, not such a number", copies.len(), item.kind());
+            Fault::new(Status::WrongType, why)
+        };
+        let number = if is_missing && !missing.is_null() { absent } else { one(item).ok_or_else(wrong)? };
+        copies.push(number);
+        gaps.push(u8::from(is_missing));
+        Ok(())
+    })?;
+    let length = copies.len();
+    if length > capacity {
+        out.put(length);
+        return Ok(());
+    }
+    if numbers.is_null() && length > 0 {
+        return Err(Fault::argument("numbers", "must not be null"));
+    }
+    // SAFETY: The caller says that there is room for as many.
+    unsafe { input::fill(numbers, capacity, &copies) };
+    if !missing.is_null() {
+        // SAFETY: And for as many bytes.
+        unsafe { input::fill(missing, capacity, &gaps) };
+    }
+    out.put(length);
     Ok(())
 }
 

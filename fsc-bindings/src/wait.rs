@@ -12,7 +12,7 @@ use crate::input::{Grown, Out, grown};
 use crate::status::Status;
 
 /// How long a call waits that says nothing of it.
-const PATIENCE: Duration = Duration::from_hours(1);
+pub(crate) const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Cancels calls: all that were given it, those to come included. The caller frees it.
 #[repr(C)]
@@ -35,7 +35,9 @@ pub struct Wait {
 }
 
 // SAFETY: It begins with its size, and zero is good for all else.
-unsafe impl Grown for Wait {}
+unsafe impl Grown for Wait {
+    const FIRST: usize = size_of::<Self>();
+}
 
 /// What a [`Cancel`] names.
 struct Trigger(watch::Sender<bool>);

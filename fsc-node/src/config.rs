@@ -229,6 +229,19 @@ pub enum ConfigError {
     Origin(String),
 }
 
+impl ConfigError {
+    /// What a parser says, without what it quotes: a token that stands in the wrong place is still one.
+    fn unparsed(what: &str) -> Self {
+        let quotes = ["invalid type: ", "invalid value: ", "invalid length "];
+        let what = match (quotes.iter().find(|quote| what.starts_with(**quote)), what.rfind(", expected ")) {
+            (Some(quote), Some(expected)) => format!("{}{}", quote.trim_end_matches([':', ' ']), &what[expected..]),
+            (Some(quote), None) => quote.trim_end_matches([':', ' ']).to_owned(),
+            (None, _) => what.to_owned(),
+        };
+        Self::Parse { path: None, what }
+    }
+}
+
 impl Config {
     /// Reads a file. A key that it names by a relative path stands beside it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -243,15 +256,13 @@ impl Config {
     /// The configuration that a text in TOML says. A key that it names by a relative path stands in `folder`.
     pub fn from_toml(text: &str, folder: &Path) -> Result<Self, ConfigError> {
         // The parser's full error quotes the line, which may hold a token.
-        let config: Self = toml::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: None, what: error.message().to_owned() })?;
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::unparsed(error.message()))?;
         config.complete(folder)
     }
 
     /// The configuration that a text in JSON says, by the same names. A key that it names by a relative path stands in `folder`.
     pub fn from_json(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        let config: Self =
-            serde_json::from_str(text).map_err(|error| ConfigError::Parse { path: None, what: error.to_string() })?;
+        let config: Self = serde_json::from_str(text).map_err(|error| ConfigError::unparsed(&error.to_string()))?;
         config.complete(folder)
     }
 
@@ -521,6 +532,22 @@ mod tests {
         assert!(refused.to_string().contains("listne"), "{refused}");
         let refused = Config::from_json("{\"listne\": \"127.0.0.1:1\"}", folder).unwrap_err();
         assert!(refused.to_string().contains("listne"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_wrong_does_not_quote_a_token() {
+        let folder = Path::new(".");
+        for text in [
+            "clients = \"my-secret-token\"",
+            "[[clients]]\nname = \"a\"\ntoken = 98765432101234567",
+            "listen = \"my-secret-token\"",
+        ] {
+            let refused = Config::from_toml(text, folder).unwrap_err().to_string();
+            assert!(!refused.contains("secret") && !refused.contains("98765"), "{refused}");
+        }
+        let refused = Config::from_json("{\"clients\": [{\"name\": \"a\", \"token\": 98765432101234567}]}", folder);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("expected a string at line 1") && !refused.contains("98765"), "{refused}");
     }
 
     #[test]

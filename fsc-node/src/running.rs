@@ -77,7 +77,7 @@ impl Setup {
         self
     }
 
-    /// Serves and asks over these lines, beside those that the configuration names.
+    /// Serves and asks over these lines, beside those that the configuration names. They are closed when the node stops.
     #[cfg(feature = "serial")]
     #[must_use]
     pub fn lines(mut self, lines: Arc<SerialTransport>) -> Self {
@@ -104,6 +104,8 @@ pub struct Running {
     #[cfg(feature = "http")]
     server: Option<Server>,
     local: Option<(Hub, Address)>,
+    #[cfg(feature = "serial")]
+    lines: Arc<SerialTransport>,
     /// Ends with the node.
     _chores: JoinSet<()>,
 }
@@ -223,6 +225,8 @@ impl Running {
             #[cfg(feature = "http")]
             server,
             local,
+            #[cfg(feature = "serial")]
+            lines: wires.lines,
             _chores: chores,
         })
     }
@@ -265,8 +269,10 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some((hub, address)) = &self.local {
-            hub.remove(address);
+            hub.withdraw(address, &self.handler);
         }
+        #[cfg(feature = "serial")]
+        self.lines.close_all();
     }
 }
 

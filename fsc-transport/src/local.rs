@@ -58,6 +58,15 @@ impl Hub {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
     }
 
+    /// Takes `handler` from the hub, if it is what is at `address`.
+    pub fn withdraw<H: Handler>(&self, address: &Address, handler: &Arc<H>) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there = |entry: &Entry| std::ptr::addr_eq(entry.handler.as_ptr(), Arc::as_ptr(handler));
+        if nodes.get(address).is_some_and(is_there) {
+            nodes.remove(address);
+        }
+    }
+
     fn at(&self, to: &Address) -> Result<(Arc<dyn Handler>, watch::Receiver<()>), TransportError> {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         nodes
@@ -216,6 +225,17 @@ mod tests {
         let error = timeout(Duration::from_secs(1), lost).await.unwrap();
         assert!(matches!(error, TransportError::Unreachable { .. }));
         assert!(matches!(hub.deliver(&to, Batch::default()).await, Err(TransportError::Unreachable { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_node_withdraws_itself_and_not_its_successor() {
+        let (hub, node, other) = (Hub::new(), Node::new(6), Node::new(7));
+        let to = hub.add("e", &node).unwrap();
+        hub.add("e", &other).unwrap();
+        hub.withdraw(&to, &node);
+        assert_eq!(hub.deliver(&to, Batch::default()).await.unwrap(), Life([7; 16]));
+        hub.withdraw(&to, &other);
+        assert!(hub.deliver(&to, Batch::default()).await.is_err());
     }
 
     #[tokio::test]

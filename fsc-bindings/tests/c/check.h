@@ -46,7 +46,7 @@ static const fsc_value NO_VALUE = {0};
 /* A value of a text in JSON. */
 static inline fsc_value json(const char *text) {
     fsc_value value;
-    WELL(fsc_value_json(text, FSC_TERMINATED, &value, &error));
+    WELL(fsc_value_from_json(text, FSC_TERMINATED, &value, &error));
     return value;
 }
 
@@ -61,8 +61,8 @@ static inline int is_json(fsc_value value, const char *wanted) {
 /* A running node with a configuration in TOML, or none. */
 static inline fsc_node running(const char *name, const char *config) {
     fsc_node node;
-    WELL(fsc_node_new(name, config, FSC_TERMINATED, FSC_FORMAT_TOML, &node, &error));
-    WELL(fsc_node_start(node, &error));
+    WELL(fsc_node_new(name, config, FSC_TERMINATED, FSC_FORMAT_TOML, NULL, &node, &error));
+    WELL(fsc_node_start(node, NULL, &error));
     return node;
 }
 

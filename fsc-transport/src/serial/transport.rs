@@ -127,8 +127,13 @@ impl SerialTransport {
         let address: Address = format!("serial:{name}").parse()?;
         let link = config.link(Options { baud, ..Options::default() });
         let line = Line::open(address.clone(), config, link, self.service.clone(), opener, false);
-        if let Some(line) = self.lines().attached.insert(address.clone(), Arc::new(line)) {
+        let mut lines = self.lines();
+        if let Some(line) = lines.attached.insert(address.clone(), Arc::new(line)) {
             line.close();
+        }
+        if lines.attached.len() > MOST_LINES {
+            // They have said for long enough that they have ended.
+            lines.attached.retain(|_, line| !line.has_ended());
         }
         Ok(address)
     }
@@ -143,6 +148,16 @@ impl SerialTransport {
             line.close();
             lines.by_address.retain(|_, other| !Arc::ptr_eq(other, &line));
             lines.by_device.retain(|_, other| !Arc::ptr_eq(&other.line, &line));
+        }
+    }
+
+    /// Closes all lines.
+    pub fn close_all(&self) {
+        let mut lines = self.lines();
+        let Lines { by_address, attached, by_device } = &mut *lines;
+        by_device.clear();
+        for (_, line) in attached.drain().chain(by_address.drain()) {
+            line.close();
         }
     }
 
