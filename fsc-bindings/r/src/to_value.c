@@ -412,6 +412,7 @@ static void refuse_classes(SEXP arena, SEXP x, const step *at) {
 static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column) {
     const fsc_value none = {0};
     char what[128];
+    R_CheckStack();
     refuse_classes(arena, x, at);
     switch (TYPEOF(x)) {
     case NILSXP:
