@@ -73,7 +73,7 @@ mod tests {
     }
 
     /// What is about no function. Their configurations are read by the tests of `fsc-node`.
-    const GUIDES: [&str; 2] = ["README", "serial"];
+    const GUIDES: [&str; 3] = ["README", "embedding", "serial"];
 
     #[test]
     fn every_function_has_a_chapter_that_the_contents_list() {

@@ -24,11 +24,12 @@ static void check(fsc_status status, fsc_error error, const char *what) {
 /* The driver: its state is the number of a file. */
 
 static ptrdiff_t line_read(void *state, uint8_t *bytes, size_t capacity) {
-    return read(*(int *)state, bytes, capacity);
+    return recv(*(int *)state, bytes, capacity, 0);
 }
 
 static ptrdiff_t line_write(void *state, const uint8_t *bytes, size_t length) {
-    return write(*(int *)state, bytes, length);
+    /* Not write(): if the other end is gone, that is an error and no signal. */
+    return send(*(int *)state, bytes, length, MSG_NOSIGNAL);
 }
 
 static void line_close(void *state) {

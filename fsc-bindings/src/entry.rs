@@ -62,6 +62,7 @@ fn of_panic(_: Box<dyn Any + Send>) -> Fault {
 }
 
 /// Marks this thread as one that must not wait, as long as `work` takes.
+#[cfg(feature = "node")]
 pub(crate) fn without_waiting<T>(work: impl FnOnce() -> T) -> T {
     let before = MUST_NOT_WAIT.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));

@@ -1,5 +1,6 @@
 //! The library's own state: threads, the nodes of this process, and its end.
 
+#[cfg(feature = "node")]
 use std::collections::BTreeSet;
 use std::ffi::c_char;
 use std::future::Future;
@@ -34,6 +35,7 @@ pub(crate) struct Library {
     runtime: Mutex<Option<Runtime>>,
     /// The nodes of this process, by name.
     hub: Hub,
+    #[cfg(feature = "node")]
     names: Mutex<BTreeSet<String>>,
     /// True once the library ends.
     closing: watch::Sender<bool>,
@@ -71,6 +73,7 @@ impl Library {
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
             hub: Hub::new(),
+            #[cfg(feature = "node")]
             names: Mutex::default(),
             closing: watch::Sender::new(false),
             pending: watch::Sender::new(()),

@@ -4,10 +4,15 @@
 
 mod artefacts;
 mod bench;
+mod c;
+mod debian;
 mod federation;
 mod fuzz;
+mod languages;
+mod library;
 mod process;
 mod python;
+mod r;
 mod test;
 mod workspace;
 
@@ -19,6 +24,9 @@ const HELP: &str = "\
 cargo xtask test [--only STEP]...          everything that must pass before a change lands
 cargo xtask bench [--runs 11]              our figures beside the Python reference's and a bare server's
 cargo xtask fuzz [TARGET]... [--seconds N] each fuzz target for N seconds (600); needs nightly and cargo-fuzz
+cargo xtask install --prefix P [--client]  libfsc.so, libfsc.a, fsc.h and fsc.pc, for programs in C
+cargo xtask r-package [--vendor]           the package for R as an archive, with the library's sources
+cargo xtask header                         makes fsc-bindings/include/fsc.h from the sources
 cargo xtask help                           this
 
 Build products go to CARGO_TARGET_DIR, or target/; everything else that a task makes goes to xtask/ in there.
@@ -32,6 +40,9 @@ fn main() -> ExitCode {
         "test" => test::run(&arguments),
         "bench" => bench::run(&arguments),
         "fuzz" => fuzz::run(&arguments),
+        "install" => library::install(&arguments),
+        "r-package" => r::package(&arguments),
+        "header" => library::header(&arguments),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -33,9 +33,17 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a command, in a process group of its own and without standard input.
     pub(crate) fn start(command: &mut Command) -> Result<Self, Failure> {
+        Self::spawn(command.stdin(Stdio::null()))
+    }
+
+    /// Starts a command that is told something by its standard input.
+    pub(crate) fn talking(command: &mut Command) -> Result<Self, Failure> {
+        Self::spawn(command.stdin(Stdio::piped()))
+    }
+
+    fn spawn(command: &mut Command) -> Result<Self, Failure> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command
-            .stdin(Stdio::null())
             .process_group(0)
             .spawn()
             .map_err(|error| Failure::new(format!("{name} does not start: {error}")))?;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::process::{Failure, has, output, run};
+use crate::debian;
+use crate::process::{Failure, has, output};
 use crate::workspace;
 
 const INSTALL: Duration = Duration::from_mins(10);
@@ -53,7 +54,7 @@ impl Python {
 
     fn create(&self) -> Result<(), Failure> {
         if !has("python3") {
-            install("python3")?;
+            debian::install(&["python3"])?;
         }
         let venv = || {
             let mut command = Command::new("python3");
@@ -62,23 +63,9 @@ impl Python {
         };
         // Debian's python3 comes without the module's other half.
         if output(&mut venv(), INSTALL).is_err() {
-            install("python3-venv")?;
+            debian::install(&["python3-venv"])?;
             output(&mut venv(), INSTALL)?;
         }
         Ok(())
     }
-}
-
-/// Installs a Debian package where that is ours to do; names it otherwise.
-fn install(package: &str) -> Result<(), Failure> {
-    let missing = || Failure::new(format!("{package} is missing: apt-get install {package}"));
-    let root = output(Command::new("id").arg("-u"), INSTALL).is_ok_and(|id| id.trim() == "0");
-    if !root || !has("apt-get") {
-        return Err(missing());
-    }
-    println!("installing {package}");
-    let apt = |arguments: &[&str]| {
-        run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"), INSTALL)
-    };
-    apt(&["update", "-qq"]).and_then(|()| apt(&["install", "-qq", "-y", package])).map_err(|_| missing())
 }

@@ -4,15 +4,16 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use crate::artefacts;
 use crate::federation::Federation;
 use crate::options;
 use crate::process::{Failure, has, output, run as run_to_end};
 use crate::python::Python;
+use crate::r::Package;
 use crate::workspace::{self, cargo};
+use crate::{artefacts, c, debian, languages};
 
 /// What any one call of cargo may take, from an empty build directory on a small machine.
-const BUILD: Duration = Duration::from_mins(40);
+pub(crate) const BUILD: Duration = Duration::from_mins(40);
 /// What the clients' tests may take.
 const CLIENTS: Duration = Duration::from_mins(10);
 
@@ -46,7 +47,10 @@ const STEPS: &[Step] = &[
     Step { name: "msrv", headline: "the oldest compiler that we promise builds it", run: msrv },
     Step { name: "release", headline: "the program, as released", run: release },
     Step { name: "artefacts", headline: "no linker drops a service or protocol", run: artefacts },
+    Step { name: "c", headline: "the C library from C and C++, with sanitizers and valgrind", run: c },
     Step { name: "python", headline: "the reference's Python client against three nodes", run: python },
+    Step { name: "r", headline: "the R package: R CMD check, and an installation from its archive", run: r },
+    Step { name: "languages", headline: "parties and clients in Rust, C, Python and R together", run: languages },
     Step { name: "reference", headline: "our client against three servers of the Python reference", run: reference },
     Step { name: "javascript", headline: "fetch from another origin against three nodes", run: javascript },
     Step { name: "curl", headline: "examples/secure_sum.sh against three nodes", run: curl },
@@ -135,7 +139,7 @@ fn clippy_all_features() -> Result<Outcome, Failure> {
 
 fn tests() -> Result<Outcome, Failure> {
     let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
-    if !installed("socat", "-V") {
+    if !debian::provides("socat", "-V", "socat") {
         run_to_end(&mut tests, BUILD)?;
         return Ok(Outcome::Passed("serial lines within one process: socat is missing (apt-get install socat)".into()));
     }
@@ -143,20 +147,13 @@ fn tests() -> Result<Outcome, Failure> {
     Ok(Outcome::passed())
 }
 
-/// Whether a program is there and says its version when it is asked so, if need be after installing the package of its name.
-fn installed(program: &str, ask: &str) -> bool {
-    let has_it = || output(Command::new(program).arg(ask), CLIENTS).is_ok();
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        output(command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments), CLIENTS).is_ok()
-    };
-    let install = || apt(&["install", "-y", program]) || apt(&["update"]) && apt(&["install", "-y", program]);
-    has_it() || has("apt-get") && install() && has_it()
-}
-
 fn small() -> Result<Outcome, Failure> {
     for features in ["cli,serial", "http", "serial"] {
         let lint = ["clippy", "-p", "fsc-node", "--all-targets", "--no-default-features", "--features", features];
+        run_to_end(&mut cargo(&[&lint[..], &["--", "-D", "warnings"]].concat()), BUILD)?;
+    }
+    for features in ["http", "serial", "node"] {
+        let lint = ["clippy", "-p", "fsc-bindings", "--no-default-features", "--features", features];
         run_to_end(&mut cargo(&[&lint[..], &["--", "-D", "warnings"]].concat()), BUILD)?;
     }
     let tests = ["test", "-p", "fsc-transport", "--lib", "--no-default-features", "--features", "serial"];
@@ -230,6 +227,18 @@ fn release() -> Result<Outcome, Failure> {
 
 fn artefacts() -> Result<Outcome, Failure> {
     artefacts::check(BUILD).map(Outcome::Passed)
+}
+
+fn c() -> Result<Outcome, Failure> {
+    c::check().map(Outcome::Passed)
+}
+
+fn r() -> Result<Outcome, Failure> {
+    Ok(Outcome::Passed(Package::checked()?.size()))
+}
+
+fn languages() -> Result<Outcome, Failure> {
+    languages::check().map(Outcome::Passed)
 }
 
 fn python() -> Result<Outcome, Failure> {

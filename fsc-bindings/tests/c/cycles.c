@@ -33,17 +33,23 @@ static void cycle(const char *address) {
     fsc_value_free(arguments);
 }
 
+/* What is freed is released at the node a little later, and a busy machine lets that pile up: so there is a second chance, but none for what
+ * is lost each time. */
 static void is_flat(const char *address, int times) {
-    size_t handles = fsc_handles();
-    long before, after;
-    int i;
+    const size_t handles = fsc_handles();
+    int round, i;
     for (i = 0; i < times / 10; i++) cycle(address);
-    before = resident_kilobytes();
-    for (i = 0; i < times; i++) cycle(address);
-    after = resident_kilobytes();
-    printf("%s: %d times, %ld kB before, %ld after\n", address, times, before, after);
-    CHECK(after - before < 4096);
-    CHECK(fsc_handles() == handles);
+    for (round = 0; round < 5; round++) {
+        const long before = resident_kilobytes();
+        long after;
+        for (i = 0; i < times; i++) cycle(address);
+        after = resident_kilobytes();
+        printf("%s: %d times, %ld kB before, %ld after\n", address, times, before, after);
+        CHECK(fsc_handles() == handles);
+        /* Less than 30 bytes each. */
+        if ((after - before) * 1024 < 30 * (long)times) return;
+    }
+    CHECK(!"memory stays flat");
 }
 
 int main(int argc, char **argv) {
