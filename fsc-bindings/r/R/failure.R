@@ -57,8 +57,12 @@ users_call <- function() {
   NULL
 }
 
-# Arguments may be data, which have no place in an error.
+# Arguments may be data, and after do.call() the function may be there in full, which have no place in an error.
 shortened <- function(call) {
+  if (is.function(call[[1L]])) {
+    name <- attr(call[[1L]], "name")
+    call[[1L]] <- as.name(if (is.null(name)) "call" else name)
+  }
   for (i in seq_along(call)[-1L]) {
     if (!missing_argument(call[[i]]) && !is.language(call[[i]]) && (length(call[[i]]) > 1L || is.list(call[[i]]))) {
       call[[i]] <- quote(...)
