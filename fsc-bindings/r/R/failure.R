@@ -25,7 +25,8 @@
 #'
 #' @examples
 #' api <- fsc_connect(node <- fsc_node())
-#' tryCatch(api$create(protocol = "Garfunkel"), fsc_error = function(error) c(error$status, error$code))
+#' error <- tryCatch(api$create(protocol = "Garfunkel"), fsc_error = identity)
+#' c(error$status, error$code)
 #' fsc_stop(node)
 #' @name fsc_error
 #' @aliases fsc_errors

@@ -24,7 +24,8 @@
 #' tasks <- lapply(1:2, function(i) {
 #'   network <- list(nodes = c("local:North", "local:South"), myself = i - 1, uuid = "blood groups")
 #'   simon <- fsc_connect(nodes[[i]])$create(protocol = "Simon")
-#'   simon$compute(microprotocol = "StatisticsFrequency", data = groups[[i]], network = network, wait = FALSE)
+#'   data <- groups[[i]]
+#'   simon$compute(microprotocol = "StatisticsFrequency", data = data, network = network, wait = FALSE)
 #' })
 #' while (is.null(result <- tasks[[1]]$result())) Sys.sleep(0.05)
 #' counts <- fsc_download(result)
