@@ -31,13 +31,14 @@ fsc_connect <- function(url, token = NULL, principal = NULL) {
   if (inherits(url, "fsc_node")) {
     if (!is.null(token)) invalid("token is for nodes that are reached by an address: give principal, or neither")
     handle <- .Call(rfsc_node_client, handle_of(url), principal)
-    return(new_api(handle, url$addresses[[length(url$addresses)]]))
+    return(new_api(handle, url$addresses[[length(url$addresses)]], url))
   }
   if (!is.null(principal)) invalid("principal is for nodes that are given as such: by an address, the node knows its client by the token")
   new_api(.Call(rfsc_connect, url, token), url)
 }
 
-new_api <- function(handle, address) structure(list(handle = handle, address = address), class = "fsc_api")
+# A node that was given as such lives as long as its connections do.
+new_api <- function(handle, address, node = NULL) structure(list(handle = handle, address = address, node = node), class = "fsc_api")
 
 handle_of <- function(x) .subset2(x, "handle")
 

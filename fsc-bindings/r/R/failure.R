@@ -25,7 +25,8 @@
 #'
 #' @examples
 #' api <- fsc_connect(node <- fsc_node())
-#' tryCatch(api$create(protocol = "Garfunkel"), fsc_error = function(error) c(error$status, error$code))
+#' error <- tryCatch(api$create(protocol = "Garfunkel"), fsc_error = identity)
+#' c(error$status, error$code)
 #' fsc_stop(node)
 #' @name fsc_error
 #' @aliases fsc_errors
@@ -57,8 +58,12 @@ users_call <- function() {
   NULL
 }
 
-# Arguments may be data, which have no place in an error.
+# Arguments may be data, and after do.call() the function may be there in full, which have no place in an error.
 shortened <- function(call) {
+  if (is.function(call[[1L]])) {
+    name <- attr(call[[1L]], "name")
+    call[[1L]] <- as.name(if (is.null(name)) "call" else name)
+  }
   for (i in seq_along(call)[-1L]) {
     if (!missing_argument(call[[i]]) && !is.language(call[[i]]) && (length(call[[i]]) > 1L || is.list(call[[i]]))) {
       call[[i]] <- quote(...)

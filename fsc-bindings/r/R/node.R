@@ -1,7 +1,7 @@
 #' Run a node in this R process
 #'
-#' The node runs in threads of its own, beside R, until it is stopped, R collects it or the process ends. Clients and other nodes of
-#' this process reach it at `local:NAME`; others do if it has `listen`.
+#' The node runs in threads of its own, beside R, until it is stopped, the process ends, or R has neither it nor connections to it by
+#' `fsc_connect(node)` any more. Clients and other nodes of this process reach it at `local:NAME`; others do if it has `listen`.
 #'
 #' @param name Its name; if absent, it gets one.
 #' @param config Its configuration: a list with the entries of the file of `fsc serve`, or the path of such a file.

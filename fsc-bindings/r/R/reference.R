@@ -13,8 +13,8 @@
 #' * `release(representation_uuid)`: lets the object go.
 #' * `report()`: the descriptions of what the node offers, as a list of lists.
 #'
-#' Representations have `$attribute(name)`, `$call(args, kwargs)`, `$representation_uuid` and `$api`. `representation_uuid` is no text here, but
-#' does what it should. In calls, `args` may be a list with names, which then are named arguments.
+#' Representations have `$attribute(name)`, `$call(args, kwargs)`, `$representation_uuid` and `$api`. `representation_uuid` is a text that stands for
+#' the object within this R session only. In calls, `args` may be a list with names, which then are named arguments.
 #' @examples
 #' node <- fsc_node(listen = "127.0.0.1:0")
 #' api <- Api(node$addresses[1])
@@ -49,19 +49,41 @@ Api <- function(url) { # nolint: the reference's name
   self
 }
 
-# The handle takes the place of the uuid, so that nothing but the scripts' own variables keeps an object.
 reference_representation <- function(handle, api) {
+  uuid <- new_uuid(handle)
   structure(class = c("fsc_reference_representation", "fsc_representation"), list(
     handle = handle,
-    representation_uuid = handle,
+    representation_uuid = uuid,
     api = api,
-    attribute = function(name) api$attribute(handle, name),
-    call = function(args = NULL, kwargs = NULL) api$call(handle, args, kwargs)
+    attribute = function(name) api$attribute(uuid, name),
+    call = function(args = NULL, kwargs = NULL) api$call(uuid, args, kwargs)
   ))
 }
 
+# A text that brings its handle with it, so that nothing but the scripts' own variables keeps an object.
+new_uuid <- function(handle) {
+  counter$last <- counter$last + 1
+  structure(sprintf("object-%.0f", counter$last), class = "fsc_uuid", handle = handle)
+}
+
+counter <- new.env(parent = emptyenv())
+counter$last <- 0
+
 # Either a representation or its uuid will do.
-uuid <- function(x) if (inherits(x, "fsc_representation")) handle_of(x) else x
+uuid <- function(x) {
+  handle <- if (inherits(x, "fsc_representation")) handle_of(x) else attr(x, "handle")
+  if (is.null(handle)) raise("invalid_handle", "this is no representation_uuid of this session")
+  handle
+}
+
+#' @export
+format.fsc_uuid <- function(x, ...) as.vector(unclass(x))
+
+#' @export
+print.fsc_uuid <- function(x, ...) {
+  print(format(x))
+  invisible(x)
+}
 
 #' @export
 `$.fsc_reference_representation` <- function(x, name) .subset2(x, name)

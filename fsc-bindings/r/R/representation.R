@@ -46,6 +46,13 @@ new_representation <- function(handle, api, label, about = NULL) {
   structure(function(...) call_method(x, name, arguments(list(...))), class = "fsc_method", of = .subset2(x, "label"), name = name)
 }
 
+# What an object has, the node knows; what this one is made of is not it.
+#' @importFrom utils .DollarNames
+#' @export
+.DollarNames.fsc_representation <- function(x, pattern = "") {
+  grep(pattern, if (.subset2(x, "label") == "Simon") c("compute", "create_task", "join_task") else character(), value = TRUE)
+}
+
 #' @export
 print.fsc_method <- function(x, ...) {
   cat("<fsc: method ", attr(x, "name"), " of ", attr(x, "of"), ">\n", sep = "")

@@ -24,7 +24,8 @@
 #' tasks <- lapply(1:2, function(i) {
 #'   network <- list(nodes = c("local:North", "local:South"), myself = i - 1, uuid = "blood groups")
 #'   simon <- fsc_connect(nodes[[i]])$create(protocol = "Simon")
-#'   simon$compute(microprotocol = "StatisticsFrequency", data = groups[[i]], network = network, wait = FALSE)
+#'   data <- groups[[i]]
+#'   simon$compute(microprotocol = "StatisticsFrequency", data = data, network = network, wait = FALSE)
 #' })
 #' while (is.null(result <- tasks[[1]]$result())) Sys.sleep(0.05)
 #' counts <- fsc_download(result)
@@ -119,7 +120,11 @@ print.fsc_result <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
       frame <- statistics_frame(result)
       print(stats::setNames(frame$value, frame$statistic), digits = digits, ...)
     } else {
-      for (part in result[shown(result)]) print(part, digits = digits, ...)
+      parts <- result[shown(result)]
+      for (name in names(parts)) {
+        if (length(parts) > 1L) cat(name, "\n", sep = "")
+        print(parts[[name]], digits = digits, ...)
+      }
     }
   )
   if (!is.null(result$suppressed)) cat("\n", result$suppressed, " counts are not shown, as they are too small\n", sep = "")
@@ -202,6 +207,8 @@ statistics_frame <- function(result) {
   }
   single <- vapply(result, is_single, NA)
   parts <- result[!single]
-  if (length(parts) != 1L) invalid("this result is no single table: take its parts from $result")
-  if (is.matrix(parts[[1L]])) as.data.frame(parts[[1L]]) else as.data.frame(parts)
+  if (length(parts) == 1L && is.matrix(parts[[1L]])) return(as.data.frame(parts[[1L]]))
+  lengths <- vapply(parts, function(part) if (is.atomic(part) && is.null(dim(part))) length(part) else NA_integer_, 0L)
+  if (anyNA(lengths) || length(unique(lengths)) != 1L) invalid("this result is no single table: take its parts from $result")
+  as.data.frame(parts)
 }

@@ -18,6 +18,8 @@
 #' `NA` is missing, which is `null`, and never a number. What computations do with it says their parameter `missing`. `NaN` and infinite numbers are errors that name the
 #' position, and nothing is sent.
 #'
+#' Names of vectors, rows and columns are not sent; those of lists are.
+#'
 #' Numbers that are whole, and vectors in which all are, go as integers up to 2^53, whether they are written 5 or 5L.
 #'
 #' Dates, times, differences of times and `integer64` are errors: convert them first, so that all parties mean the same. So are complex numbers, raw

@@ -140,6 +140,14 @@ static SEXP vector_of(SEXP items, int family) {
     return x;
 }
 
+static int same_dim(SEXP a, SEXP b) {
+    int i;
+    if (a == R_NilValue || b == R_NilValue) return a == b;
+    if (LENGTH(a) != LENGTH(b)) return 0;
+    for (i = 0; i < LENGTH(a); i++) if (INTEGER(a)[i] != INTEGER(b)[i]) return 0;
+    return 1;
+}
+
 /* A matrix of rows that are vectors of one family and length, or an array of arrays of one shape; otherwise the list of rows as it is. */
 static SEXP matrix_of(SEXP rows) {
     const R_xlen_t count = XLENGTH(rows);
@@ -150,7 +158,7 @@ static SEXP matrix_of(SEXP rows) {
         SEXP row = VECTOR_ELT(rows, i);
         R_xlen_t known = 0;
         if ((TYPEOF(row) != LGLSXP && TYPEOF(row) != INTSXP && TYPEOF(row) != REALSXP && TYPEOF(row) != STRSXP) ||
-            !R_compute_identical(Rf_getAttrib(row, R_DimSymbol), inner, 16) || XLENGTH(row) == 0) return rows;
+            !same_dim(Rf_getAttrib(row, R_DimSymbol), inner) || XLENGTH(row) == 0) return rows;
         if (columns >= 0 && columns != XLENGTH(row)) return rows;
         columns = XLENGTH(row);
         if (TYPEOF(row) == LGLSXP) for (j = 0; j < columns; j++) known += LOGICAL(row)[j] != NA_LOGICAL;

@@ -362,11 +362,11 @@ static fsc_value of_object(SEXP arena, SEXP handle) {
     return finish(arena, status, value, error);
 }
 
-/* How the reference's scripts pass an object: list(representation_uuid = object$representation_uuid). */
-static int names_an_object(SEXP x) {
+/* The handle, where the reference's scripts pass an object: list(representation_uuid = object$representation_uuid). Otherwise NULL. */
+static SEXP named_object(SEXP x) {
     SEXP names = Rf_getAttrib(x, R_NamesSymbol);
-    return XLENGTH(x) == 1 && names != R_NilValue && strcmp(CHAR(STRING_ELT(names, 0)), "representation_uuid") == 0 &&
-           TYPEOF(VECTOR_ELT(x, 0)) == EXTPTRSXP;
+    if (XLENGTH(x) != 1 || names == R_NilValue || strcmp(CHAR(STRING_ELT(names, 0)), "representation_uuid") != 0) return R_NilValue;
+    return Rf_getAttrib(VECTOR_ELT(x, 0), Rf_install("handle"));
 }
 
 static fsc_value of_items(SEXP arena, SEXP x, const step *at) {
@@ -412,6 +412,7 @@ static void refuse_classes(SEXP arena, SEXP x, const step *at) {
 static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column) {
     const fsc_value none = {0};
     char what[128];
+    R_CheckStack();
     refuse_classes(arena, x, at);
     switch (TYPEOF(x)) {
     case NILSXP:
@@ -427,7 +428,7 @@ static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column) {
         return of_characters(arena, x, R_NilValue, at, is_column);
     case VECSXP:
         if (Rf_inherits(x, "fsc_representation")) return of_object(arena, VECTOR_ELT(x, 0));
-        if (names_an_object(x)) return of_object(arena, VECTOR_ELT(x, 0));
+        if (named_object(x) != R_NilValue) return of_object(arena, named_object(x));
         if (Rf_inherits(x, "fsc_api") || Rf_inherits(x, "fsc_node")) refuse(arena, at, "is a connection or a node, which can't be sent");
         return of_items(arena, x, at);
     default:

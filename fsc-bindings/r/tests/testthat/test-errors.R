@@ -76,4 +76,7 @@ test_that("errors quote the user's call, not data", {
   expect_equal(call, quote(f(x, 1, data = list)))
   call <- as.call(list(quote(f), c(1, 2, 3), 5))
   expect_equal(deparse(fsc:::shortened(call)), "f(..., 5)")
+  error <- error_of(do.call(simon(node)$compute, list(data = 1:3)))
+  expect_equal(deparse(fsc:::shortened(as.call(list(simon(node)$compute, 1:3, quote(x))))), "compute(..., x)")
+  expect_lt(nchar(paste(format(conditionCall(error)), collapse = "")), 500)
 })

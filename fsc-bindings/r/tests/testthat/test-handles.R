@@ -10,6 +10,15 @@ test_that("the garbage collector releases what R no longer has", {
   expect_equal(fsc:::handles(), before)
 })
 
+test_that("a node lives as long as its connections", {
+  api <- fsc_connect(fsc_node())
+  object <- fsc_upload(api, 5)
+  rm(api)
+  invisible(gc())
+  Sys.sleep(0.2)
+  expect_equal(fsc_download(object), 5)
+})
+
 test_that("errors in the middle leave no handles", {
   node <- local_nodes(1)[[1]]
   api <- fsc_connect(node)

@@ -69,6 +69,14 @@ test_that("statistics are a column, and say what is missing", {
   expect_match(printed(m), "[1,]", fixed = TRUE)
 })
 
+test_that("sums by element are a column", {
+  sums <- result("SecureSum", "{\"sum\":[1.0,2.5],\"omitted\":1}")
+  expect_equal(as.data.frame(sums), data.frame(sum = c(1, 2.5)))
+  expect_match(printed(sums), "1.0 2.5", fixed = TRUE)
+  expect_equal(as.data.frame(result("SecureSum", "{\"sum\":[1.0,2.5],\"omitted\":[0,1]}")), data.frame(sum = c(1, 2.5), omitted = 0:1)[, 2:1])
+  expect_error(as.data.frame(result("SecureSum", "{\"sum\":[[1.0],[2.5]],\"omitted\":[0,1]}")), "no single table")
+})
+
 test_that("counts are plotted", {
   pdf(NULL)
   on.exit(dev.off())

@@ -59,13 +59,16 @@ test_that("long computations show how far they are, if asked to", {
   nodes <- local_nodes(2, listen = "127.0.0.1:0")
   urls <- vapply(nodes, function(node) node$addresses[1], "")
   network <- list(nodes = urls, myself = 0, uuid = "slow")
+  begun <- tempfile()
   background(c(
-    "Sys.sleep(1.5)",
+    sprintf("while (!file.exists('%s')) Sys.sleep(0.05)", begun),
+    "Sys.sleep(2)",
     sprintf("network <- list(nodes = %s, myself = 1, uuid = 'slow')", deparse(urls)),
     sprintf("fsc_connect('%s')$create(protocol = 'Simon')$compute(microprotocol = 'SecureSum', data = 2, network = network)", urls[2])
   ))
   old <- options(fsc.progress = TRUE)
   on.exit(options(old), add = TRUE, after = FALSE)
+  file.create(begun)
   shown <- capture.output(type = "message", {
     result <- simon(nodes[[1]])$compute(microprotocol = "SecureSum", data = 1, network = network)
   })
