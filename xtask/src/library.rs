@@ -21,7 +21,7 @@ pub(crate) fn install(arguments: &[String]) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("install takes --prefix P and --client, not {unknown}")));
     }
     let prefix = prefixes.last().ok_or_else(|| Failure::new("install needs --prefix P, as /usr/local"))?;
-    let installed = Installed::at(Path::new(prefix), is_client)?;
+    let installed = Installed::at(Path::new(prefix), if is_client { Build::Client } else { Build::Whole })?;
     println!(
         "{}\ncc … $(PKG_CONFIG_PATH={} pkg-config --cflags --libs fsc)",
         installed.sizes()?,
@@ -38,16 +38,27 @@ pub(crate) fn header(_: &[String]) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is built.
+#[derive(Clone, Copy)]
+pub(crate) enum Build {
+    /// All of it.
+    Whole,
+    /// All of it, for packages of other languages.
+    Lean,
+    /// A client by HTTP.
+    Client,
+}
+
 /// The library under a prefix.
 pub(crate) struct Installed {
     prefix: PathBuf,
 }
 
 impl Installed {
-    /// Builds the library and installs it there: a client only, or all of it.
-    pub(crate) fn at(prefix: &Path, is_client: bool) -> Result<Self, Failure> {
+    /// Builds the library and installs it there.
+    pub(crate) fn at(prefix: &Path, which: Build) -> Result<Self, Failure> {
         let prefix = std::path::absolute(prefix).map_err(|error| wrong(prefix, &error))?;
-        let built = build(is_client)?;
+        let built = build(which)?;
         let installed = Self { prefix };
         for folder in [installed.lib(), installed.include(), installed.pkgconfig()] {
             fs::create_dir_all(&folder).map_err(|error| wrong(&folder, &error))?;
@@ -69,12 +80,17 @@ impl Installed {
 
     /// The library under the build directory, for tests.
     pub(crate) fn staged() -> Result<Self, Failure> {
-        Self::at(&workspace::scratch()?.join("prefix"), false)
+        Self::at(&workspace::scratch()?.join("prefix"), Build::Whole)
     }
 
     /// The client alone, likewise.
     pub(crate) fn client() -> Result<Self, Failure> {
-        Self::at(&workspace::scratch()?.join("prefix-client"), true)
+        Self::at(&workspace::scratch()?.join("prefix-client"), Build::Client)
+    }
+
+    /// All of it as the package for R has it, likewise.
+    pub(crate) fn lean() -> Result<Self, Failure> {
+        Self::at(&workspace::scratch()?.join("prefix-lean"), Build::Lean)
     }
 
     /// Where it is.
@@ -126,15 +142,20 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 /// Builds the libraries, in one piece each, and says where they are.
-fn build(is_client: bool) -> Result<PathBuf, Failure> {
-    let target = if is_client { workspace::scratch()?.join("client") } else { workspace::target() };
-    let mut command = cargo(&["rustc", "--release", "--package", "fsc-bindings", "--lib"]);
+fn build(which: Build) -> Result<PathBuf, Failure> {
+    let (profile, target) = match which {
+        Build::Whole => ("release", workspace::target()),
+        Build::Lean => ("lean", workspace::target()),
+        // With other features, so that neither takes the other's place.
+        Build::Client => ("release", workspace::scratch()?.join("client")),
+    };
+    let mut command = cargo(&["rustc", "--profile", profile, "--package", "fsc-bindings", "--lib"]);
     command.args(["--crate-type", "cdylib,staticlib", "--target-dir"]).arg(&target);
-    if is_client {
+    if let Build::Client = which {
         command.args(["--no-default-features", "--features", "http"]);
     }
     run_to_end(&mut command, BUILD)?;
-    Ok(target.join("release"))
+    Ok(target.join(profile))
 }
 
 fn wrong(path: &Path, error: &std::io::Error) -> Failure {

@@ -32,7 +32,7 @@ pub(crate) fn package(arguments: &[String]) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("r-package takes --vendor, not {unknown}")));
     }
     prepare()?;
-    println!("{}", archive(&Installed::staged()?, is_vendored)?.display());
+    println!("{}", archive(&Installed::lean()?, is_vendored)?.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -45,7 +45,7 @@ impl Package {
     /// Makes the archive, checks it as R checks packages, and installs it, with a library that is built from the archive's own sources.
     pub(crate) fn checked() -> Result<Self, Failure> {
         prepare()?;
-        let staged = Installed::staged()?;
+        let staged = Installed::lean()?;
         let archive = archive(&staged, false)?;
         let mut check = r(&["CMD", "check", "--no-manual"]);
         check.current_dir(folder("check")?).env("FSC_PREFIX", staged.prefix()).arg(&archive);
@@ -123,14 +123,17 @@ fn archive(staged: &Installed, is_vendored: bool) -> Result<PathBuf, Failure> {
     let manifest = workspace::root().join("Cargo.toml");
     let manifest = fs::read_to_string(&manifest).map_err(|error| Failure::new(format!("Cargo.toml: {error}")))?;
     write(&sources.join("Cargo.toml"), &reduced(&manifest))?;
-    copy(Path::new("Cargo.lock"), &sources.join("Cargo.lock"))?;
+    for file in ["Cargo.lock", "api/openapi.yaml"] {
+        copy(Path::new(file), &sources.join(file))?;
+    }
     // Drops from the lock file what those crates do not need, and changes nothing else.
     let mut prune = workspace::cargo(&["metadata", "--format-version", "1", "--offline"]);
     output(prune.current_dir(&sources), BUILD)?;
     if is_vendored {
-        let mut vendor = workspace::cargo(&["vendor", "--locked", "vendor"]);
-        let settings = output(vendor.current_dir(&sources), BUILD)?;
-        write(&sources.join("vendor-config.toml"), &settings)?;
+        output(workspace::cargo(&["vendor", "--locked", "vendor"]).current_dir(&sources), BUILD)?;
+        // An archive, for R would change some of the files.
+        output(Command::new("tar").args(["cJf", "vendor.tar.xz", "vendor"]).current_dir(&sources), BUILD)?;
+        fs::remove_dir_all(sources.join("vendor")).map_err(|error| Failure::new(format!("vendor: {error}")))?;
     }
     let mut build = r(&["CMD", "build", "fsc"]);
     run_to_end(build.current_dir(&folder).env("FSC_PREFIX", staged.prefix()), CHECK)?;

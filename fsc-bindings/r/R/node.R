@@ -28,9 +28,7 @@ fsc_node <- function(name = NULL, config = list(), ...) {
     if (length(entries) > 0L) invalid("entries can't be added to the file ", config[1L], ": write them there, or give a list")
     text <- read_config(config)
     # The file may name others beside it.
-    before <- setwd(dirname(config))
-    on.exit(setwd(before))
-    handle <- .Call(rfsc_node_new, name, text, FALSE)
+    handle <- .Call(rfsc_node_new, name, text, FALSE, dirname(config))
   } else {
     if (!is.list(config)) invalid("config must be a list or the path of a file")
     for (given in list(entries, config)) {
@@ -39,7 +37,7 @@ fsc_node <- function(name = NULL, config = list(), ...) {
       }
     }
     entries <- c(entries, config[setdiff(names(config), names(entries))])
-    handle <- .Call(rfsc_node_new, name, config_json(entries), TRUE)
+    handle <- .Call(rfsc_node_new, name, config_json(entries), TRUE, NULL)
   }
   about <- .Call(rfsc_node_describe, handle)
   structure(list(handle = handle, addresses = about$addresses, id = about$id), class = "fsc_node")

@@ -20,15 +20,15 @@ static SEXP rfsc_connect(SEXP address, SEXP token) {
     return handle;
 }
 
-static SEXP rfsc_node_new(SEXP name, SEXP config, SEXP is_json) {
-    const char *own_name = utf8(name, "name"), *text = utf8(config, "config");
+static SEXP rfsc_node_new(SEXP name, SEXP config, SEXP is_json, SEXP folder) {
+    const char *own_name = utf8(name, "name"), *text = utf8(config, "config"), *beside = utf8(folder, "folder");
     SEXP handle = PROTECT(handle_new(A_NODE));
     const int format = Rf_asLogical(is_json) ? FSC_FORMAT_JSON : FSC_FORMAT_TOML;
     fsc_node node;
     fsc_error error;
-    check(R_NilValue, fsc_node_new(own_name, text, FSC_TERMINATED, format, &node, &error), error);
+    check(R_NilValue, fsc_node_new(own_name, text, FSC_TERMINATED, format, beside, &node, &error), error);
     handle_put(handle, node.id);
-    check(R_NilValue, fsc_node_start(node, &error), error);
+    check(R_NilValue, fsc_node_start(node, NULL, &error), error);
     UNPROTECT(1);
     return handle;
 }
@@ -79,7 +79,7 @@ static SEXP rfsc_from_json(SEXP json, SEXP simplify) {
     fsc_value value;
     fsc_error error;
     arena_reserve(arena);
-    check(arena, fsc_value_json(utf8(json, "json"), FSC_TERMINATED, &value, &error), error);
+    check(arena, fsc_value_from_json(utf8(json, "json"), FSC_TERMINATED, &value, &error), error);
     arena_push(arena, value);
     x = PROTECT(value_to_r(arena, value, Rf_asLogical(simplify)));
     arena_free(arena, 0);
@@ -103,7 +103,7 @@ static SEXP rfsc_shutdown(void) {
 static const R_CallMethodDef entries[] = {
     ENTRY(rfsc_attribute, 3),   ENTRY(rfsc_call, 4),          ENTRY(rfsc_connect, 2),   ENTRY(rfsc_create, 3),
     ENTRY(rfsc_download, 3),    ENTRY(rfsc_from_json, 2),     ENTRY(rfsc_handles, 0),   ENTRY(rfsc_is_held, 1),
-    ENTRY(rfsc_list, 2),        ENTRY(rfsc_node_client, 2),   ENTRY(rfsc_node_new, 3),  ENTRY(rfsc_node_describe, 1),
+    ENTRY(rfsc_list, 2),        ENTRY(rfsc_node_client, 2),   ENTRY(rfsc_node_new, 4),  ENTRY(rfsc_node_describe, 1),
     ENTRY(rfsc_node_stop, 2),   ENTRY(rfsc_release, 1),       ENTRY(rfsc_shutdown, 0),  ENTRY(rfsc_to_json, 2),
     ENTRY(rfsc_upload, 3),      ENTRY(rfsc_version, 0),       {NULL, NULL, 0}};
 

@@ -138,7 +138,7 @@ static fsc_value of_i64(SEXP arena, const int64_t *numbers, const uint8_t *missi
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
-    status = fsc_value_i64(numbers, missing, shape, dimensions, &value, &error);
+    status = fsc_value_from_i64(numbers, missing, shape, dimensions, &value, &error);
     return finish(arena, status, value, error);
 }
 
@@ -147,7 +147,7 @@ static fsc_value of_f64(SEXP arena, const double *numbers, const uint8_t *missin
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
-    status = fsc_value_f64(numbers, missing, shape, dimensions, &value, &error);
+    status = fsc_value_from_f64(numbers, missing, shape, dimensions, &value, &error);
     return finish(arena, status, value, error);
 }
 
@@ -246,7 +246,7 @@ static fsc_value of_json(SEXP arena, const char *text) {
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
-    status = fsc_value_json(text, FSC_TERMINATED, &value, &error);
+    status = fsc_value_from_json(text, FSC_TERMINATED, &value, &error);
     return finish(arena, status, value, error);
 }
 
@@ -297,7 +297,7 @@ static fsc_value of_texts(SEXP arena, const char *const *texts, size_t count) {
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
-    status = fsc_value_texts(texts, count, &value, &error);
+    status = fsc_value_from_texts(texts, count, &value, &error);
     return finish(arena, status, value, error);
 }
 
@@ -358,7 +358,7 @@ static fsc_value of_object(SEXP arena, SEXP handle) {
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
-    status = fsc_value_object(object, &value, &error);
+    status = fsc_value_from_object(object, &value, &error);
     return finish(arena, status, value, error);
 }
 
