@@ -336,7 +336,7 @@ typedef struct fsc_object {
 } fsc_object;
 
 /*
- Gets a line of the log: its level (1 error, 2 warning, 3 information, 4 debugging), and texts that end with NUL, good as long as it
+ Gets a line of the log: its level (1 error, 2 warning, 3 information, 4 debugging, which releases do not have), and texts that end with NUL, good as long as it
  runs: where in the library it comes from, and what it says. No line holds data or secrets.
  */
 typedef void (*Logged)(void *user, int32_t level, const char *target, const char *message);
@@ -956,9 +956,9 @@ fsc_status fsc_value_shape(struct fsc_value value,
                            struct fsc_error *error);
 
 /*
- Copies the numbers of a list, or of a dense array in the order of its shape, to `numbers`, and to `missing` a byte for each that is 1 if it
+ Copies the numbers of a dense array, or of a list and those within it, in order, to `numbers`, and to `missing` a byte for each that is 1 if it
  is missing (`null`) and 0 if not; a missing one is NaN. `count` gets how many there are; nothing is copied if that is more than `capacity`, so ask with
- zero first. `missing` may be null: then a missing number is an error. Integers are converted, as in `fsc_value_as_f64`. Any thread.
+ zero first, and with `missing`. `missing` may be null: then a missing number is an error. Integers are converted, as in `fsc_value_as_f64`. Any thread.
  */
 fsc_status fsc_value_copy_f64(struct fsc_value value,
                               double *numbers,

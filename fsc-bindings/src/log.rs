@@ -12,7 +12,7 @@ use crate::entry::{Duty, duty, enter, on_duty};
 use crate::fault::{Error, Fault};
 use crate::status::Status;
 
-/// Gets a line of the log: its level (1 error, 2 warning, 3 information, 4 debugging), and texts that end with NUL, good as long as it
+/// Gets a line of the log: its level (1 error, 2 warning, 3 information, 4 debugging, which releases do not have), and texts that end with NUL, good as long as it
 /// runs: where in the library it comes from, and what it says. No line holds data or secrets.
 pub type Logged =
     Option<unsafe extern "C" fn(user: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;

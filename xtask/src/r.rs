@@ -116,13 +116,12 @@ fn archive(staged: &Installed, is_vendored: bool) -> Result<PathBuf, Failure> {
     copy(Path::new("fsc-bindings/r"), &package)?;
     let sources = package.join("src").join("rust");
     for name in CRATES {
-        for part in ["Cargo.toml", "README.md", "build.rs", "src", "include"] {
+        for part in ["README.md", "build.rs", "src", "include"] {
             copy(&Path::new(name).join(part), &sources.join(name).join(part))?;
         }
+        write(&sources.join(name).join("Cargo.toml"), &library_only(&manifest(name)?))?;
     }
-    let manifest = workspace::root().join("Cargo.toml");
-    let manifest = fs::read_to_string(&manifest).map_err(|error| Failure::new(format!("Cargo.toml: {error}")))?;
-    write(&sources.join("Cargo.toml"), &reduced(&manifest))?;
+    write(&sources.join("Cargo.toml"), &reduced(&manifest("")?))?;
     for file in ["Cargo.lock", "api/openapi.yaml"] {
         copy(Path::new(file), &sources.join(file))?;
     }
@@ -142,6 +141,24 @@ fn archive(staged: &Installed, is_vendored: bool) -> Result<PathBuf, Failure> {
     archives
         .find(|path| path.to_string_lossy().ends_with(".tar.gz"))
         .ok_or_else(|| Failure::new("R CMD build has made no archive"))
+}
+
+/// The manifest of a crate, or of the workspace.
+fn manifest(name: &str) -> Result<String, Failure> {
+    let path = workspace::root().join(name).join("Cargo.toml");
+    fs::read_to_string(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+/// A crate's manifest without programs and tests, and what they need.
+fn library_only(manifest: &str) -> String {
+    let mut is_kept = true;
+    let kept = manifest.lines().filter(|line| {
+        if line.starts_with('[') {
+            is_kept = !["[[bin]]", "[[test]]", "[[bench]]", "[[example]]", "[dev-dependencies]"].contains(line);
+        }
+        is_kept
+    });
+    kept.fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// The workspace's manifest with those crates only.
@@ -189,9 +206,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_librarys_manifest_has_neither_programs_nor_tests() {
+        let whole = manifest("fsc-node").unwrap();
+        let library = library_only(&whole);
+        for section in ["[[bin]]", "[[test]]", "[dev-dependencies]"] {
+            assert!(whole.contains(section) && !library.contains(section), "{section}");
+        }
+        assert!(library.contains("[features]") && library.contains("[dependencies]") && library.contains("[lints]"));
+    }
+
+    #[test]
     fn a_reduced_manifest_has_the_librarys_crates_and_the_workspaces_settings() {
-        let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
-        let reduced = reduced(&manifest);
+        let reduced = reduced(&manifest("").unwrap());
         assert!(reduced.contains(
             "members = [\"fsc-core\", \"fsc-protocols\", \"fsc-transport\", \"fsc-node\", \"fsc-bindings\"]\n"
         ));
