@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::c::{Kind, compile};
+use crate::debian;
 use crate::federation::{Federation, Server};
+use crate::library::Installed;
 use crate::number;
 use crate::process::{Failure, has, output, run as run_to_end, shown};
 use crate::python::Python;
+use crate::r::Package;
 use crate::workspace::{self, cargo};
 
 const BUILD: Duration = Duration::from_mins(40);
@@ -36,19 +40,23 @@ const BULK: [(&str, &str); 4] = [
 /// Measures, prints the table and saves it as `bench.json` among the tasks' products.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let (runs, others) = number(arguments, "--runs", 11)?;
-    if let Some(unknown) = others.first() {
-        return Err(Failure::new(format!("bench takes --runs N, not {unknown}")));
+    let is_embedding = others == ["--embedding"];
+    if let Some(unknown) = others.first().filter(|_| !is_embedding) {
+        return Err(Failure::new(format!("bench takes --runs N and --embedding, not {unknown}")));
     }
     run_to_end(&mut cargo(&["build", "--release", "-p", "fsc-node", "-p", "fsc-benches", "--bins"]), BUILD)?;
     let python = Python::with("venv-bench", &[&REFERENCE[..], &["flask", "numpy"]].concat())?;
 
-    let mut table = Table::new(&python, runs)?;
-    table.functions(&python, runs)?;
-    table.requests()?;
-    table.chain()?;
-    table.million(runs)?;
-    table.sealing(runs)?;
-    table.bulk(runs)?;
+    let mut table = Table::new(&python, shown_as(arguments))?;
+    if !is_embedding {
+        table.functions(&python, runs)?;
+        table.requests()?;
+        table.chain()?;
+        table.million(runs)?;
+        table.sealing(runs)?;
+        table.bulk(runs)?;
+    }
+    table.embedding(runs)?;
     println!("\n{table}");
     let file = workspace::scratch()?.join("bench.json");
     fs::write(&file, format!("{:#}\n", table.json())).map_err(|error| Failure::new(format!("bench.json: {error}")))?;
@@ -70,14 +78,14 @@ struct Section {
 }
 
 impl Table {
-    fn new(python: &Python, runs: u64) -> Result<Self, Failure> {
+    fn new(python: &Python, command: String) -> Result<Self, Failure> {
         let packages: Vec<String> = REFERENCE.iter().map(|name| python.version(name)).collect::<Result<_, _>>()?;
         let context = vec![
             ("machine", machine()),
             ("load", said("cut", &["-d", " ", "-f", "1", "/proc/loadavg"]) + " before it began"),
             ("commit", said("git", &["describe", "--always", "--dirty", "--abbrev=12"])),
             ("date", said("date", &["-u", "+%Y-%m-%dT%H:%MZ"])),
-            ("command", format!("cargo xtask bench --runs {runs}")),
+            ("command", command),
             ("compiler", said("rustc", &["--version"])),
             ("reference", format!("{}, behind xtask/peers/reference_server.py", packages.join(", "))),
         ];
@@ -202,6 +210,33 @@ impl Table {
         Ok(())
     }
 
+    /// What a call and a million doubles cost from Rust, C and R, and by what the reference's client for R does.
+    fn embedding(&mut self, runs: u64) -> Result<(), Failure> {
+        let package = Package::there()?;
+        debian::install(&["r-cran-httr"])?;
+        let in_rust = measured(Command::new(workspace::binary("calls")?).args(["--runs", &runs.to_string()]))?;
+        let in_c = compile(&Installed::staged()?, "benches/calls.c", Kind::Shared)?;
+        let in_c = measured(Command::new(in_c).arg(runs.to_string()))?;
+        let in_r = measured(package.script("fsc-bindings/r/bench/upload.R").arg(runs.to_string()).arg("--json"))?;
+        let micros = |row: &Value, name| figure(row, name).map(|seconds| 1e6 * seconds);
+        let rows = vec![("Rust", micros(&in_rust, "call_s")?), ("C", micros(&in_c, "call_s")?)];
+        let title = format!("a call within the process, median of {runs} times 1,000");
+        self.sections.push(Section { title, unit: "us", rows });
+        for (title, name) in [("within the process", "upload_s"), ("over HTTP", "upload_http_s")] {
+            let mut rows = vec![
+                ("Rust", 1e3 * figure(&in_rust, name)?),
+                ("C", 1e3 * figure(&in_c, name)?),
+                ("R, fsc", 1e3 * figure(&in_r, name)?),
+            ];
+            if name == "upload_http_s" {
+                rows.insert(0, ("R, httr, as the reference's client", 1e3 * figure(&in_r, "httr_s")?));
+            }
+            let title = format!("1,000,000 doubles to a node {title}, median of {runs}");
+            self.sections.push(Section { title, unit: "ms", rows });
+        }
+        Ok(())
+    }
+
     fn json(&self) -> Value {
         let context: serde_json::Map<_, _> =
             self.context.iter().map(|(key, text)| ((*key).into(), json!(text))).collect();
@@ -235,7 +270,10 @@ impl Section {
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title)?;
-        let decimals = if self.unit == "ms" { 2 } else { 0 };
+        let decimals = match self.unit {
+            "ms" | "us" => 2,
+            _ => 0,
+        };
         for (name, figure) in &self.rows {
             let ratio = self.ratio(*figure);
             let times = if ratio < 1.0 { format!("1/{:.2}", ratio.recip()) } else { format!("{ratio:.2}") };
@@ -312,6 +350,11 @@ fn machine() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!("{}, {cores} cores", model.trim_start_matches([' ', '\t', ':']))
+}
+
+/// The command, as one would type it.
+fn shown_as(arguments: &[String]) -> String {
+    format!("cargo xtask bench {}", arguments.join(" ")).trim_end().to_owned()
 }
 
 /// What a small program says, or that it does not.

@@ -22,7 +22,8 @@ use process::Failure;
 
 const HELP: &str = "\
 cargo xtask test [--only STEP]...          everything that must pass before a change lands
-cargo xtask bench [--runs 11]              our figures beside the Python reference's and a bare server's
+cargo xtask bench [--runs 11]              our figures beside the Python reference's and a bare server's; with --embedding
+                                           only those of the C library and the R package
 cargo xtask fuzz [TARGET]... [--seconds N] each fuzz target for N seconds (600); needs nightly and cargo-fuzz
 cargo xtask install --prefix P [--client]  libfsc.so, libfsc.a, fsc.h and fsc.pc, for programs in C
 cargo xtask r-package [--vendor]           the package for R as an archive, with the library's sources

@@ -1,11 +1,12 @@
 # What it takes to bring a million doubles from R to a node: by this package, within the process and over HTTP, and as the reference's client
 # does it, with httr. All in one run, taking turns; medians.
 #
-#   Rscript upload.R [runs]
+#   Rscript upload.R [runs] [--json]
 
 library(fsc)
 
-runs <- max(11L, as.integer(c(commandArgs(TRUE), "21")[1L]))
+arguments <- commandArgs(TRUE)
+runs <- max(11L, as.integer(c(setdiff(arguments, "--json"), "21")[1L]))
 x <- rnorm(1e6)
 bytes <- 8 * length(x)
 
@@ -38,6 +39,10 @@ times <- vapply(seq_len(runs), function(run) {
 }, numeric(length(ways)))
 
 medians <- apply(times, 1L, stats::median)
-cat(sprintf("%d doubles, %d runs, medians\n", length(x), runs))
-cat(sprintf("%-34s %9.2f ms  %8.3f GB/s\n", names(ways), 1e3 * medians, bytes / medians / 1e9), sep = "")
+if ("--json" %in% arguments) {
+  cat(sprintf('{"copy_s": %g, "upload_s": %g, "upload_http_s": %g, "httr_s": %g}\n', medians[1L], medians[2L], medians[3L], medians[4L]))
+} else {
+  cat(sprintf("%d doubles, %d runs, medians\n", length(x), runs))
+  cat(sprintf("%-34s %9.2f ms  %8.3f GB/s\n", names(ways), 1e3 * medians, bytes / medians / 1e9), sep = "")
+}
 fsc_stop(node)
