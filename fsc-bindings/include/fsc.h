@@ -88,25 +88,21 @@ enum fsc_status
    */
   FSC_STATUS_FORKED = 9,
   /*
-   A function that waits can't be called from here: `attribute` and `destroy` of an `fsc_service` must not wait.
+   A function that waits can't be called from here: from a callback that must not, or that it would wait for.
    */
   FSC_STATUS_WOULD_BLOCK = 10,
   /*
-   A callback has failed.
-   */
-  FSC_STATUS_CALLBACK = 11,
-  /*
    A bound was reached.
    */
-  FSC_STATUS_LIMIT = 12,
+  FSC_STATUS_LIMIT = 11,
   /*
-   The library was built without this.
+   The library was built without this, or is older than what is asked of it.
    */
-  FSC_STATUS_UNSUPPORTED = 13,
+  FSC_STATUS_UNSUPPORTED = 12,
   /*
    An error of the library.
    */
-  FSC_STATUS_INTERNAL = 14,
+  FSC_STATUS_INTERNAL = 13,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -339,7 +335,7 @@ typedef struct fsc_object {
  Gets a line of the log: its level (1 error, 2 warning, 3 information, 4 debugging, which releases do not have), and texts that end with NUL, good as long as it
  runs: where in the library it comes from, and what it says. No line holds data or secrets.
  */
-typedef void (*Logged)(void *user, int32_t level, const char *target, const char *message);
+typedef void (*fsc_logged)(void *user, int32_t level, const char *target, const char *message);
 
 #if defined(FSC_WITH_NODE)
 /*
@@ -414,7 +410,7 @@ typedef struct fsc_service {
    */
   int32_t (*attribute)(void *state, const char *name, struct fsc_answer answer);
   /*
-   Answers a call with one of `fsc_answer_…`, or with nothing. May wait, and may use the library, but not stop the node. Not zero: it has
+   Answers a call with one of `fsc_answer_...`, or with nothing. May wait, and may use the library, but not stop the node. Not zero: it has
    failed; why says `fsc_answer_failure`. Of very many calls at a time, some are refused (429).
    */
   int32_t (*call)(void *state, const struct fsc_arguments *call, struct fsc_answer answer);
@@ -568,7 +564,7 @@ fsc_status fsc_shutdown(struct fsc_error *error);
  thread, but not from `logged`.
  */
 fsc_status fsc_log(int32_t level,
-                   Logged logged,
+                   fsc_logged logged,
                    void *user,
                    struct fsc_error *error);
 

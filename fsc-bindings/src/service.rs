@@ -34,7 +34,7 @@ pub struct Service {
     /// Answers the attribute of that name with `fsc_answer_object`: an object, or a method, which is an object that has `call`. Not zero: there is
     /// none. Must not wait: it holds up others.
     pub attribute: Option<unsafe extern "C" fn(state: *mut c_void, name: *const c_char, answer: Answer) -> i32>,
-    /// Answers a call with one of `fsc_answer_…`, or with nothing. May wait, and may use the library, but not stop the node. Not zero: it has
+    /// Answers a call with one of `fsc_answer_...`, or with nothing. May wait, and may use the library, but not stop the node. Not zero: it has
     /// failed; why says `fsc_answer_failure`. Of very many calls at a time, some are refused (429).
     pub call: Option<unsafe extern "C" fn(state: *mut c_void, call: *const Arguments, answer: Answer) -> i32>,
     /// Frees the state. Called once, when nobody holds the object any more, and must not wait: from a thread of the library, or from one that frees,

@@ -26,16 +26,14 @@ pub enum Status {
     Stopped = 8,
     /// This process was forked after the library had started: only the parent can use it.
     Forked = 9,
-    /// A function that waits can't be called from here: `attribute` and `destroy` of an `fsc_service` must not wait.
+    /// A function that waits can't be called from here: from a callback that must not, or that it would wait for.
     WouldBlock = 10,
-    /// A callback has failed.
-    Callback = 11,
     /// A bound was reached.
-    Limit = 12,
-    /// The library was built without this.
-    Unsupported = 13,
+    Limit = 11,
+    /// The library was built without this, or is older than what is asked of it.
+    Unsupported = 12,
     /// An error of the library.
-    Internal = 14,
+    Internal = 13,
 }
 
 impl Status {
@@ -52,7 +50,6 @@ impl Status {
             Self::Stopped => c"the node or the library has been stopped, or has not been started",
             Self::Forked => c"this process was forked after the library had started: only the parent can use it",
             Self::WouldBlock => c"a function that waits can't be called from here",
-            Self::Callback => c"a callback has failed",
             Self::Limit => c"a bound was reached",
             Self::Unsupported => c"the library was built without this",
             Self::Internal => c"internal error of the library",
@@ -61,7 +58,7 @@ impl Status {
 
     /// The status of that number.
     fn of(number: i32) -> Option<Self> {
-        const ALL: [Status; 15] = [
+        const ALL: [Status; 14] = [
             Status::Ok,
             Status::InvalidArgument,
             Status::InvalidHandle,
@@ -73,7 +70,6 @@ impl Status {
             Status::Stopped,
             Status::Forked,
             Status::WouldBlock,
-            Status::Callback,
             Status::Limit,
             Status::Unsupported,
             Status::Internal,

@@ -13,7 +13,7 @@
 #' | `fsc_error_cancelled` | the call was cancelled |
 #' | `fsc_error_stopped` | the node was stopped |
 #' | `fsc_error_forked` | this process was forked: only its parent can use what it made |
-#' | `fsc_error_wrong_type`, `fsc_error_would_block`, `fsc_error_callback`, `fsc_error_limit`, `fsc_error_unsupported`, `fsc_error_internal` | the rest |
+#' | `fsc_error_wrong_type`, `fsc_error_would_block`, `fsc_error_limit`, `fsc_error_unsupported`, `fsc_error_internal` | the rest |
 #'
 #' @format A condition with the fields
 #' * `message`: what is wrong, for whoever has to mend it.
@@ -34,7 +34,7 @@ NULL
 
 statuses <- c(
   "invalid_argument", "invalid_handle", "wrong_type", "refused", "unreachable", "timed_out", "cancelled", "stopped", "forked",
-  "would_block", "callback", "limit", "unsupported", "internal"
+  "would_block", "limit", "unsupported", "internal"
 )
 
 # Called from C, too.

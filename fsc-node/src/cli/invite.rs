@@ -73,16 +73,7 @@ pub(crate) enum InviteError {
 /// Invites, and waits for whoever joins.
 pub(crate) fn run(options: &Options) -> Outcome {
     let config = Config::read(&options.config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = invite(options, &config) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(InviteError::Interrupted),
-        }
-    });
-    // Nobody waits for an answer from the terminal any more.
-    runtime.shutdown_background();
-    Ok(outcome?)
+    Ok(terminal::until_interrupted(invite(options, &config))?.unwrap_or(Err(InviteError::Interrupted))?)
 }
 
 async fn invite(options: &Options, config: &Config) -> Result<(), InviteError> {

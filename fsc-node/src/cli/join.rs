@@ -67,16 +67,7 @@ pub(crate) enum NotJoined {
 /// Joins by a code.
 pub(crate) fn run(options: &Options) -> Outcome {
     let config = Config::read(&options.config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = join(options, &config) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(NotJoined::Interrupted),
-        }
-    });
-    // Nobody waits for an answer from the terminal any more.
-    runtime.shutdown_background();
-    Ok(outcome?)
+    Ok(terminal::until_interrupted(join(options, &config))?.unwrap_or(Err(NotJoined::Interrupted))?)
 }
 
 async fn join(options: &Options, config: &Config) -> Result<(), NotJoined> {

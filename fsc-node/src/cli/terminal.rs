@@ -5,6 +5,20 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
+/// Does `work`, on this thread, unless the person presses Ctrl-C before: then there is nothing.
+pub(crate) fn until_interrupted<T>(work: impl Future<Output = T>) -> io::Result<Option<T>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = work => Some(outcome),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    // Nobody waits for an answer from the terminal any more.
+    runtime.shutdown_background();
+    Ok(outcome)
+}
+
 /// Prints a line.
 pub(crate) fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
