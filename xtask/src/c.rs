@@ -13,8 +13,14 @@ use crate::workspace;
 const TEST: Duration = Duration::from_mins(10);
 
 /// Programs that end well if what they claim holds.
-const TESTS: [&str; 5] =
-    ["tests/c/values.c", "tests/c/misuse.c", "tests/c/catalogue.c", "examples/three_nodes.c", "examples/line.c"];
+const TESTS: [&str; 6] = [
+    "tests/c/values.c",
+    "tests/c/misuse.c",
+    "tests/c/streams.c",
+    "tests/c/catalogue.c",
+    "examples/three_nodes.c",
+    "examples/line.c",
+];
 
 /// How a program is compiled and linked.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -466,6 +466,67 @@ static fsc_value with_nobody(const char *uuid) {
     return json(text);
 }
 
+static void who_does_not_come_is_named(void) {
+    fsc_node node = running("lonely", "[peers]\njoining_seconds = 1"), idle = running("idle", NULL);
+    fsc_client client = client_of(node);
+    fsc_object simon = created(client, "{\"protocol\": \"Simon\"}"), compute = method(simon, "compute"), answer;
+    fsc_value kwargs = with_nobody("named");
+    size_t places[2] = {7, 7};
+    fsc_error error;
+    CHECK(fsc_object_call(compute, NO_VALUE, kwargs, NULL, &answer, &error) == FSC_STATUS_REFUSED);
+    CHECK(fsc_error_code(error) == 504 && strstr(fsc_error_message(error), "party 1") != NULL);
+    CHECK(fsc_error_culprits(error, places, 2) == 1 && places[0] == 1 && places[1] == 7);
+    CHECK(fsc_error_culprits(error, NULL, 0) == 1);
+    fsc_error_free(error);
+    fsc_value_free(kwargs);
+    fsc_object_free(compute);
+    fsc_object_free(simon);
+    fsc_client_free(client);
+    fsc_node_free(node);
+    fsc_node_free(idle);
+    WELL(fsc_shutdown(NULL));
+}
+
+/* A call that works until nobody waits for it. */
+static int32_t works_on(void *state, const fsc_arguments *call, fsc_answer answer) {
+    (void)call;
+    while (!fsc_answer_is_idle(answer)) usleep(1000);
+    __atomic_store_n((int *)state, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+static void got(void *user, fsc_status status, fsc_value content, fsc_error error) {
+    CHECK(status == FSC_STATUS_OK && error.id == 0 && is_json(content, "[1.5]"));
+    fsc_value_free(content);
+    __atomic_store_n((int *)user, 1, __ATOMIC_SEQ_CST);
+}
+
+static void what_runs_meanwhile(void) {
+    static int has_ended, has_got;
+    fsc_service service;
+    fsc_wait wait = {sizeof wait, 50, {0}};
+    fsc_value description = json("{\"microservice\": \"Slow\"}"), value = json("[1.5]");
+    fsc_node node;
+    fsc_client client;
+    fsc_object slow, stored, answer;
+    memset(&service, 0, sizeof service);
+    service.size = sizeof service;
+    service.kind = "slow";
+    service.state = &has_ended;
+    service.call = works_on;
+    WELL(fsc_node_new("slow", NULL, 0, FSC_FORMAT_TOML, NULL, &node, &error));
+    WELL(fsc_node_offer(node, "slow", description, &service, &error));
+    WELL(fsc_node_start(node, NULL, &error));
+    client = client_of(node);
+    slow = created(client, "{\"microservice\": \"Slow\"}");
+    FAILS(fsc_object_call(slow, NO_VALUE, NO_VALUE, &wait, &answer, &error), FSC_STATUS_TIMED_OUT, "0.05");
+    WELL(fsc_client_upload(client, value, NULL, &stored, &error));
+    WELL(fsc_object_download_async(stored, NULL, got, &has_got, &error));
+    while (!__atomic_load_n(&has_ended, __ATOMIC_SEQ_CST) || !__atomic_load_n(&has_got, __ATOMIC_SEQ_CST)) usleep(1000);
+    WELL(fsc_shutdown(&error));
+    CHECK(fsc_handles() == 0);
+}
+
 static void calls_that_are_cancelled_or_late(void) {
     fsc_node node = running("lonely", NULL), idle = running("idle", NULL);
     fsc_client client = client_of(node);
@@ -583,6 +644,8 @@ int main(void) {
     streams_that_are_stuck();
     callbacks_that_fail();
     threads_that_share_a_handle();
+    who_does_not_come_is_named();
+    what_runs_meanwhile();
     calls_that_are_cancelled_or_late();
     a_forked_child_is_refused(1);
     the_log_is_heard_by_who_wants_it();
