@@ -56,6 +56,10 @@ pub enum KeyError {
 /// Reads a key, if nobody but its owner can.
 pub(crate) fn read(path: &Path) -> Result<NodeKey, KeyError> {
     let unreadable = |source| KeyError::Read { path: path.to_owned(), source };
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        // Opening a pipe would wait for whoever writes to it.
+        return Err(KeyError::Damaged { path: path.to_owned() });
+    }
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.permissions().mode() & 0o077 != 0 {
         return Err(KeyError::Exposed { path: path.to_owned() });
