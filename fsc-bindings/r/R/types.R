@@ -43,7 +43,7 @@
 #' lists are lists. `null` alone is `NULL`.
 #' Integers are of type `integer` if they fit, otherwise `double` up to 2^53, and beyond that, as no number of R holds them, texts of their digits.
 #'
-#' Some things come back otherwise than they went: `character()`, `numeric()` and `logical()` as an empty list, `list()`, or an empty vector of integers; whole
+#' Some things come back otherwise than they went: `character()` and `logical()` as `list()`; `numeric()` as `integer()`; whole
 #' numbers such as 5 as integers; factors as texts; `c(NA, NA)` of any type as logicals; data frames as lists of their columns.
 #'
 #' @examples
