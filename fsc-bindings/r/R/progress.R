@@ -7,6 +7,8 @@ FIRST_PAUSE <- 0.005
 LAST_PAUSE <- 0.2
 # How long a computation may take if nothing else is said, in seconds.
 AN_HOUR <- 3600
+# How long a cancellation may take.
+A_FEW_SECONDS <- 10
 
 is_watched <- function(arguments) {
   isTRUE(getOption("fsc.progress", interactive())) && is.null(argument(arguments, "wait")) && !is.null(about_call(arguments))
@@ -17,7 +19,7 @@ watch <- function(compute, arguments) {
   has_ended <- FALSE
   on.exit({
     if (!is.null(bar)) close(bar)
-    if (!is.null(task) && !has_ended) try(task$cancel(), silent = TRUE)
+    if (!is.null(task) && !has_ended) cancel(task)
     for (object in list(result, progress, task)) if (!is.null(object)) .Call(rfsc_release, handle_of(object))
   })
   limit <- if (timeout() > 0) timeout() else AN_HOUR
@@ -57,6 +59,13 @@ watch <- function(compute, arguments) {
     Sys.sleep(pause)
     pause <- min(LAST_PAUSE, 2 * pause)
   }
+}
+
+# A node that does not answer must not hold up who has given up on it.
+cancel <- function(task) {
+  old <- options(fsc.timeout = A_FEW_SECONDS)
+  on.exit(options(old))
+  try(task$cancel(), silent = TRUE)
 }
 
 with_wait <- function(arguments) {

@@ -461,11 +461,26 @@ static void refuse_classes(SEXP arena, SEXP x, const step *at) {
     }
 }
 
+/* Of an array of numbers, only the first extent may be zero. */
+static void refuse_emptiness(SEXP arena, SEXP x, const step *at) {
+    SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+    char what[128];
+    int i;
+    if (dim == R_NilValue) return;
+    for (i = 1; i < LENGTH(dim); i++) {
+        if (INTEGER_RO(dim)[i] > 0) continue;
+        if (LENGTH(dim) == 2) snprintf(what, sizeof what, "is a matrix of %d rows and no columns", INTEGER_RO(dim)[0]);
+        else snprintf(what, sizeof what, "is an array whose extent %d is zero", i + 1);
+        refuse(arena, at, what);
+    }
+}
+
 static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column) {
     const fsc_value none = {0};
     char what[128];
     R_CheckStack();
     refuse_classes(arena, x, at);
+    if (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) refuse_emptiness(arena, x, at);
     switch (TYPEOF(x)) {
     case NILSXP:
         return none;

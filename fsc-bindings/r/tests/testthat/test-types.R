@@ -221,7 +221,7 @@ test_that("in the C locale, only text that is marked goes", {
 
 test_that("what the library refuses is refused with its place", {
   expect_error(json(list(a = list(b = 1, b = 2))), "x$a has the name \"b\" twice, also at position 2", fixed = TRUE)
-  expect_error(json(list(a = matrix(0, 3, 0))), "x$a: ", fixed = TRUE)
+  expect_error(json(list(a = matrix(0, 3, 0))), "x$a is a matrix of 3 rows and no columns", fixed = TRUE)
   odd <- structure(1:2, class = "factor")
   expect_error(json(list(odd)), "x[[1]] is a factor whose levels", fixed = TRUE)
   expect_error(json(structure(1:2, class = "factor", levels = 1:2)), "x is a factor whose levels", fixed = TRUE)

@@ -144,3 +144,18 @@ test_that("with a bar, what has not ended within the time limit is cancelled", {
   options(fsc.timeout = 60)
   expect_s3_class(error_of(result_of(second, 10)), "fsc_error_refused")
 })
+
+test_that("a bar is shown with arguments by position, too", {
+  nodes <- local_nodes(2, peers = list(joining_seconds = 3))
+  old <- options(fsc.progress = TRUE)
+  on.exit(options(old), add = TRUE, after = FALSE)
+  network <- list(nodes = addresses(nodes), myself = 0, uuid = "alone")
+  shown <- capture.output(type = "message", {
+    error <- error_of(simon(nodes[[1]])$compute("SecureSum", 1, network, NULL, NULL))
+  })
+  expect_identical(error$culprits, 1L)
+  expect_match(paste(shown, collapse = ""), "0%")
+  other <- simon(nodes[[2]])$compute("SecureSum", 1, list(nodes = addresses(nodes), uuid = "both", myself = 1), wait = FALSE)
+  result <- simon(nodes[[1]])$compute("SecureSum", 1, list(nodes = addresses(nodes), uuid = "both", myself = 0))
+  expect_s3_class(fsc_download(result), "fsc_result")
+})
