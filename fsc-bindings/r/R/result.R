@@ -17,7 +17,7 @@
 #' @param x,object The result.
 #' @param digits How many digits to print.
 #' @param row.names,optional As in [as.data.frame()].
-#' @param ... Further arguments: of `plot()` for [barplot()] and [mosaicplot()], of `print()` for [print()] and [printCoefmat()].
+#' @param ... Further arguments: of `plot()` for [barplot()] and [mosaicplot()], of `print()` for [print()] and [printCoefmat()], as `na.print = "<5"` for what is suppressed.
 #' @return As the table says; `print()` and `plot()` what they were given, invisibly.
 #' @examples
 #' nodes <- list(fsc_node("North"), fsc_node("South"))
@@ -97,6 +97,9 @@ plot.fsc_result <- function(x, ...) {
     barplot(counts, ...)
   } else {
     counts[is.na(counts)] <- 0
+    # Of categories without counts, there is nothing to be seen.
+    counts <- structure(counts[rowSums(counts) > 0, colSums(counts) > 0, drop = FALSE], class = "table")
+    if (length(counts) == 1L) invalid("there is nothing to plot: all that is counted and shown is in one cell")
     further <- list(...)
     if (is.null(further$main)) further$main <- ""
     do.call(mosaicplot, c(list(counts), further))
@@ -125,7 +128,7 @@ print.fsc_result <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
       parts <- result[shown(result)]
       for (name in names(parts)) {
         if (length(parts) > 1L) cat(name, "\n", sep = "")
-        print(parts[[name]], digits = digits, ...)
+        with_defaults(print, list(parts[[name]]), list(digits = digits, quote = FALSE), ...)
       }
     }
   )

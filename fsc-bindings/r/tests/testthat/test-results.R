@@ -147,3 +147,13 @@ test_that("where there is nothing to plot, that is said", {
   expect_output(print(none), "no categories")
   expect_equal(nrow(as.data.frame(none)), 0)
 })
+
+test_that("tables with empty categories are plotted without them", {
+  pdf(NULL)
+  on.exit(dev.off())
+  some <- result("StatisticsContingency", "{\"cells\":[[[\"a\",\"x\"],2.0],[[\"a\",\"y\"],2.0],[[\"b\",\"y\"],null],[[\"c\",\"z\"],null]]}")
+  expect_invisible(plot(some))
+  one <- result("StatisticsContingency", "{\"cells\":[[[\"a\",\"x\"],2.0],[[\"b\",\"x\"],null]]}")
+  expect_error(plot(one), "in one cell", class = "fsc_error_invalid_argument")
+  expect_output(print(result("SecureSum", "{\"sum\":[9007199254740993,2]}")), "[1] 9007199254740993 2", fixed = TRUE)
+})
