@@ -14,7 +14,7 @@
 #' * `fsc.progress`: whether computations show how far they are; absent, in interactive sessions those that take longer than a second.
 #'
 #' @section Interrupts:
-#' Ctrl-C (Esc in RStudio) ends a call that waits. If it computes, the computation ends at all parties.
+#' Ctrl-C (Esc in RStudio) ends a call that waits, and so does [setTimeLimit()]. If it computes, the computation ends at all parties.
 #'
 #' @section Processes:
 #' A process that was forked, as by `parallel::mclapply()`, can't use what its parent has: all calls there are errors of class

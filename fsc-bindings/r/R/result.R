@@ -70,7 +70,11 @@ as.table.fsc_result <- function(x, ...) {
       # Tables that are too large come without the cells that nobody has.
       side <- contingency_sides(x$result$cells)
       counts <- array(0, lengths(list(side$row$labels, side$column$labels)), list(row = side$row$labels, column = side$column$labels))
-      counts[cbind(side$row$at, side$column$at)] <- vapply(x$result$cells, count_of, 0)
+      # Added, as integers beyond 2^53 are texts here, and may be those of others.
+      for (i in seq_along(x$result$cells)) {
+        at <- cbind(side$row$at[i], side$column$at[i])
+        counts[at] <- counts[at] + count_of(x$result$cells[[i]])
+      }
       structure(counts, class = "table") # as.table() wants at least one cell
     },
     invalid("a result of ", function_of(x), " is no table of counts: as.data.frame() may be what you want")
@@ -253,7 +257,7 @@ labels_of <- function(categories) {
   labels[exact] <- vapply(categories[exact], function(category) sprintf("%.17g", category), "")
   quoted <- types == "text" & labels %in% labels[types != "text"]
   labels[quoted] <- paste0("\"", labels[quoted], "\"")
-  make.unique(labels)
+  make.unique(labels, sep = " #")
 }
 
 count_of <- function(cell) as.numeric(or_na(cell[[2L]]))

@@ -106,6 +106,13 @@ test_that("categories that look the same are counted apart", {
   expect_equal(as.data.frame(y)$count, c(1, 2, 3, 4, 5, 6))
 })
 
+test_that("integers that R keeps as texts are not lost among texts", {
+  x <- result("StatisticsFrequency", "{\"cells\":[[9007199254740993,2.0],[\"9007199254740993\",3.0]]}")
+  expect_equal(c(as.table(x)), c("9007199254740993" = 2, "9007199254740993 #1" = 3))
+  y <- result("StatisticsContingency", "{\"cells\":[[[9007199254740993,\"x\"],2.0],[[\"9007199254740993\",\"x\"],3.0]]}")
+  expect_equal(sum(as.table(y)), 5)
+})
+
 test_that("computed tables keep such categories apart, too", {
   nodes <- local_nodes(2)
   x <- compute(nodes, "StatisticsFrequency", list(list(1, "1", 0.3), list(TRUE, "TRUE", 0.1 + 0.2, 1)))
