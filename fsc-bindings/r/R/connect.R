@@ -83,7 +83,7 @@ create <- function(api, description) {
 #' @export
 fsc_list <- function(api) {
   must_be(api, "fsc_api", "api", "what fsc_connect() gave")
-  structure(.Call(rfsc_list, handle_of(api), timeout()), class = "fsc_descriptions")
+  structure(.Call(rfsc_list, handle_of(api), TRUE, timeout()), class = "fsc_descriptions")
 }
 
 #' @export

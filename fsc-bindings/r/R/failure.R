@@ -39,7 +39,8 @@ statuses <- c(
 
 # Called from C, too.
 raise <- function(status, message, code = NA_integer_, culprits = integer()) {
-  kind <- if (is.character(status)) status else statuses[[status]]
+  # A library that is newer than this may have more of them.
+  kind <- if (is.character(status)) status else if (status %in% seq_along(statuses)) statuses[[status]] else "internal"
   call <- users_call() # not lazily: it looks where it is called
   stop(structure(
     class = c(paste0("fsc_error_", kind), "fsc_error", "error", "condition"),

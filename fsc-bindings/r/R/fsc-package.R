@@ -10,11 +10,11 @@
 #' * Scripts for the reference's R client run unchanged: see [Api()].
 #'
 #' @section Options:
-#' * `fsc.timeout`: how many seconds a call may take; absent, an hour.
+#' * `fsc.timeout`: how many seconds a call may take, or `Inf`; absent or 0, an hour.
 #' * `fsc.progress`: whether computations show how far they are; absent, in interactive sessions those that take longer than a second.
 #'
 #' @section Interrupts:
-#' Ctrl-C (Esc in RStudio) ends a call that waits. If it computes, the computation ends at all parties.
+#' Ctrl-C (Esc in RStudio) ends a call that waits, and so does [setTimeLimit()]. If it computes, the computation ends at all parties.
 #'
 #' @section Processes:
 #' A process that was forked, as by `parallel::mclapply()`, can't use what its parent has: all calls there are errors of class
@@ -38,6 +38,6 @@ handles <- function() .Call(rfsc_handles)
 # In seconds; zero is the library's default.
 timeout <- function() {
   seconds <- getOption("fsc.timeout", 0)
-  if (!is.numeric(seconds) || length(seconds) != 1L || !is.finite(seconds) || seconds < 0) invalid("the option fsc.timeout must be a number of seconds")
-  seconds
+  if (!is.numeric(seconds) || length(seconds) != 1L || is.na(seconds) || seconds < 0) invalid("the option fsc.timeout must be a number of seconds")
+  min(seconds, 1e9) # thirty years, for Inf
 }

@@ -12,7 +12,7 @@
 #' * `$addresses`: where it can be reached, `local:NAME` last,
 #' * `$id`: by what others know it, or `NULL` if its configuration names no key.
 #'
-#' `fsc_stop()`: `NULL`, invisibly. Clients of a node that was stopped get errors that say so.
+#' `fsc_stop()`: `NULL`, invisibly. Clients of a node that was stopped get errors of class `fsc_error_unreachable`: there is no such node any more.
 #' @details
 #' Entries that are lists, such as `policy$functions`, may be vectors of R, also of one element; `clients`, `nodes` and `lines` are lists
 #' of lists. Relative paths count from the folder of the file, or else from the working directory, at the time of the call.
@@ -39,7 +39,12 @@ fsc_node <- function(name = NULL, config = list(), ...) {
     entries <- c(entries, config[setdiff(names(config), names(entries))])
     handle <- .Call(rfsc_node_new, name, config_json(entries), TRUE, NULL)
   }
+  # One that has failed must not keep its name until the garbage is collected.
+  has_started <- FALSE
+  on.exit(if (!has_started) .Call(rfsc_release, handle))
+  .Call(rfsc_node_start, handle, timeout())
   about <- .Call(rfsc_node_describe, handle)
+  has_started <- TRUE
   structure(list(handle = handle, addresses = about$addresses, id = about$id), class = "fsc_node")
 }
 
@@ -66,8 +71,9 @@ config_json <- function(entries) {
   as_tables <- function(x) if (is.data.frame(x)) unname(split(x, seq_len(nrow(x)))) else if (!is.null(names(x))) list(x) else x
   as_tables_of_lists <- function(x) lapply(as_tables(x), as.list)
   for (name in intersect(c("nodes", "lines", "clients"), names(entries))) entries[[name]] <- as_tables_of_lists(entries[[name]])
-  if (!is.null(entries$policy$functions)) entries$policy$functions <- as.list(entries$policy$functions)
-  if (!is.null(entries$cors$origins)) entries$cors$origins <- as.list(entries$cors$origins)
+  # A table that is none is for the node to refuse.
+  if (is.list(entries$policy) && !is.null(entries$policy$functions)) entries$policy$functions <- as.list(entries$policy$functions)
+  if (is.list(entries$cors) && !is.null(entries$cors$origins)) entries$cors$origins <- as.list(entries$cors$origins)
   .Call(rfsc_to_json, entries, "config")
 }
 

@@ -5,38 +5,45 @@ UNSEEN <- 1
 # The task is asked soon at first, then ever more seldom, in seconds.
 FIRST_PAUSE <- 0.005
 LAST_PAUSE <- 0.2
+# How long a computation may take if nothing else is said, in seconds.
+AN_HOUR <- 3600
+# How long a cancellation may take.
+A_FEW_SECONDS <- 10
 
 is_watched <- function(arguments) {
-  isTRUE(getOption("fsc.progress", interactive())) &&
-    is.null(arguments$kwargs[["wait"]]) && length(arguments$args) < 5L && !is.null(about_call(arguments))
+  isTRUE(getOption("fsc.progress", interactive())) && is.null(argument(arguments, "wait")) && !is.null(about_call(arguments))
 }
 
 watch <- function(compute, arguments) {
-  with_wait <- arguments
-  with_wait$kwargs["wait"] <- list(FALSE)
-  task <- tryCatch(call_object(compute, with_wait), fsc_error_refused = function(refusal) {
+  task <- result <- progress <- bar <- NULL
+  has_ended <- FALSE
+  on.exit({
+    if (!is.null(bar)) close(bar)
+    if (!is.null(task) && !has_ended) cancel(task)
+    for (object in list(result, progress, task)) if (!is.null(object)) .Call(rfsc_release, handle_of(object))
+  })
+  limit <- if (timeout() > 0) timeout() else AN_HOUR
+  start <- proc.time()[["elapsed"]]
+  task <- tryCatch(call_object(compute, with_wait(arguments)), fsc_error_refused = function(refusal) {
     # The reference's nodes know no `wait`; whatever else is refused is refused without it, too.
     if (!grepl("wait", conditionMessage(refusal), fixed = TRUE)) stop(refusal)
     NULL
   })
   if (is.null(task)) return(answer(call_object(compute, arguments)))
 
-  result <- tryCatch(fsc_attribute(task, "result"), fsc_error_refused = function(refusal) NULL)
-  if (is.null(result)) return(task) # it was no task, but the result
+  # What has no such attribute is no task, but the result.
+  result <- tryCatch(fsc_attribute(task, "result"), fsc_error_refused = function(refusal) if (!identical(refusal$code, 404L)) stop(refusal))
+  if (is.null(result)) {
+    found <- task
+    task <- NULL
+    return(found)
+  }
   progress <- fsc_attribute(task, "progress")
-  has_ended <- FALSE
-  bar <- NULL
-  on.exit({
-    if (!is.null(bar)) close(bar)
-    if (!has_ended) try(task$cancel(), silent = TRUE)
-    for (object in list(result, progress, task)) .Call(rfsc_release, handle_of(object))
-  })
-  limit <- if (timeout() > 0) timeout() else Inf
-  start <- proc.time()[["elapsed"]]
   pause <- FIRST_PAUSE
   nothing <- list(args = list(), kwargs = list())
   repeat {
-    found <- withCallingHandlers(call_object(result, nothing), fsc_error = function(error) has_ended <<- TRUE)
+    # Refused is what the computation ends with, but for too many requests (429): all else leaves it running.
+    found <- withCallingHandlers(call_object(result, nothing), fsc_error_refused = function(error) has_ended <<- !identical(error$code, 429L))
     if (!is.null(found)) {
       has_ended <- TRUE
       if (!is.null(bar)) setTxtProgressBar(bar, 1)
@@ -52,6 +59,20 @@ watch <- function(compute, arguments) {
     Sys.sleep(pause)
     pause <- min(LAST_PAUSE, 2 * pause)
   }
+}
+
+# A node that does not answer must not hold up who has given up on it.
+cancel <- function(task) {
+  old <- options(fsc.timeout = A_FEW_SECONDS)
+  on.exit(options(old))
+  try(task$cancel(), silent = TRUE)
+}
+
+with_wait <- function(arguments) {
+  # Where it is given by position as NULL, there is no other place for it.
+  if (length(arguments$args) >= length(compute_takes)) return(with_argument(arguments, "wait", FALSE))
+  arguments$kwargs["wait"] <- list(FALSE)
+  arguments
 }
 
 # How much of its messages a node has sent, as far as is known beforehand.

@@ -18,7 +18,7 @@
 #' With `wait = FALSE` it answers a task, which has `progress()`, `result()` (NULL while there is none) and `cancel()`. Otherwise, in
 #' interactive sessions or with `options(fsc.progress = TRUE)`, a computation that takes longer than a second shows a progress bar.
 #'
-#' @param object The object.
+#' @param object,.object The object.
 #' @param name The attribute's name.
 #' @param ... Arguments of the call.
 #' @return `fsc_attribute()`, `fsc_call()` and methods: an `fsc_representation`, or `NULL`, invisibly. `fsc_download()`: what the object holds,
@@ -70,9 +70,9 @@ fsc_attribute <- function(object, name) {
 
 #' @rdname fsc_representation
 #' @export
-fsc_call <- function(object, ...) {
-  must_be(object, "fsc_representation", "object", "an object on a node")
-  answer(call_object(object, arguments(list(...))))
+fsc_call <- function(.object, ...) {
+  must_be(.object, "fsc_representation", ".object", "an object on a node")
+  answer(call_object(.object, arguments(list(...))))
 }
 
 #' @rdname fsc_representation
@@ -109,9 +109,10 @@ call_method <- function(object, name, arguments) {
 }
 
 call_object <- function(object, arguments) {
+  if (is_compute(object)) arguments <- as_computed(arguments)
   handle <- .Call(rfsc_call, handle_of(object), arguments$args, arguments$kwargs, timeout())
   if (is.null(handle)) return(NULL)
-  about <- about_call(arguments)
+  about <- about_call(arguments, is_compute(object))
   if (is.null(about)) about <- .subset2(object, "about")
   label <- if (is.null(about)) "answer" else about[["function"]]
   new_representation(handle, .subset2(object, "api"), label, about)
@@ -120,10 +121,105 @@ call_object <- function(object, arguments) {
 # An object, or invisibly nothing.
 answer <- function(x) if (is.null(x)) invisible(NULL) else x
 
-about_call <- function(arguments) {
-  microprotocol <- arguments$kwargs[["microprotocol"]]
+about_call <- function(arguments, is_compute = TRUE) {
+  microprotocol <- if (is_compute) argument(arguments, "microprotocol") else arguments$kwargs[["microprotocol"]]
   if (!is.character(microprotocol) || length(microprotocol) != 1L) return(NULL)
-  list("function" = microprotocol, intercept = isTRUE(arguments$kwargs[["parameters"]][["intercept"]]))
+  parameters <- if (is_compute) argument(arguments, "parameters") else arguments$kwargs[["parameters"]]
+  list("function" = microprotocol, intercept = is.list(parameters) && isTRUE(parameters[["intercept"]]))
+}
+
+# The method of Simon's, whose arguments are known.
+is_compute <- function(object) grepl("\\$compute$", .subset2(object, "label"))
+
+compute_takes <- c("microprotocol", "data", "network", "parameters", "wait")
+
+# An argument of compute, by name or by its position.
+argument <- function(arguments, name) {
+  if (name %in% names(arguments$kwargs)) return(arguments$kwargs[[name]])
+  place <- match(name, compute_takes)
+  if (place <= length(arguments$args)) arguments$args[[place]]
+}
+
+with_argument <- function(arguments, name, value) {
+  if (name %in% names(arguments$kwargs)) {
+    arguments$kwargs[name] <- list(value)
+  } else {
+    arguments$args[match(name, compute_takes)] <- list(value)
+  }
+  arguments
+}
+
+# What R's users mean by the arguments of compute, which by themselves would be something else.
+as_computed <- function(arguments) {
+  parameters <- argument(arguments, "parameters")
+  if (is.list(parameters)) {
+    # What is NULL is not given; without names, an empty list would be a list, and not a map.
+    parameters <- parameters[!vapply(parameters, is.null, NA)]
+    if (length(parameters) == 0L) parameters <- stats::setNames(list(), character())
+    arguments <- with_argument(arguments, "parameters", parameters)
+  }
+  microprotocol <- argument(arguments, "microprotocol")
+  if (is.character(microprotocol) && length(microprotocol) == 1L) {
+    data <- argument(arguments, "data")
+    if (is.list(data)) arguments <- with_argument(arguments, "data", data_of(microprotocol, data))
+  }
+  arguments
+}
+
+# Data frames as what the function takes: rows of pairs, a matrix, or a column.
+data_of <- function(microprotocol, data) {
+  switch(if (is.na(microprotocol)) "" else microprotocol,
+    StatisticsContingency = if (is.data.frame(data)) as_pairs(data) else data,
+    StatisticsBivariate = if (is.data.frame(data)) as_numbers(data, "data") else data,
+    StatisticsRegressionOLSVertical = ,
+    SecureMatrixMultiplication = {
+      if (is.data.frame(data)) return(list(as_numbers(data, "data")))
+      if (inherits(data, "fsc_representation") || length(data) == 0L) return(data)
+      if (is.data.frame(data[[1L]])) data[[1L]] <- as_numbers(data[[1L]], "data[[1]]")
+      # y is a list of numbers.
+      if (length(data) == 2L && is.data.frame(data[[2L]])) data[[2L]] <- as_column(data[[2L]], microprotocol, "data[[2]]")
+      data
+    },
+    StatisticsUnivariate = ,
+    StatisticsFrequency = ,
+    MinimumMaximum = ,
+    SecureMedian = if (is.data.frame(data)) as_column(data, microprotocol, "data") else data,
+    KthElement = {
+      if (is.data.frame(data)) return(as_column(data, microprotocol, "data"))
+      if (!inherits(data, "fsc_representation") && is.data.frame(data[["array"]])) data[["array"]] <- as_column(data[["array"]], microprotocol, "data$array")
+      data
+    },
+    data
+  )
+}
+
+# One row is a column, too, and no single number.
+as_column <- function(frame, microprotocol, name) {
+  if (ncol(frame) != 1L) invalid(microprotocol, " takes one column, but ", name, " is a data frame of ", ncol(frame), ": give one of them, as ", name, "[[1]]")
+  column <- frame[[1L]]
+  if (length(column) == 1L && is.null(dim(column))) as.list(column) else column
+}
+
+as_numbers <- function(frame, name) {
+  are_numbers <- vapply(frame, function(column) (is.numeric(column) && !is.object(column) || is.logical(column) && all(is.na(column))) && is.null(dim(column)), NA)
+  # Dates and the like are refused by what they are, as everywhere.
+  if (!all(are_numbers)) {
+    column <- which(!are_numbers)[[1L]]
+    invalid(name, "$", names(frame)[[column]], " must be numbers, but is of class ", class(frame[[column]])[[1L]])
+  }
+  unname(as.matrix(frame))
+}
+
+# Each row a list of its own, as columns may differ in type.
+as_pairs <- function(frame) {
+  if (ncol(frame) != 2L) invalid("StatisticsContingency takes pairs, but data is a data frame of ", ncol(frame), " columns")
+  columns <- lapply(frame, function(column) {
+    if (!is.null(dim(column))) invalid("data is a data frame with a matrix in it: give columns")
+    if (is.factor(column)) column <- as.character(column)
+    # What keeps its meaning in a class is refused by what it is, at the first row.
+    lapply(seq_along(column), function(i) column[[i]])
+  })
+  unname(do.call(Map, c(list(list), unname(columns))))
 }
 
 #' @export
@@ -138,8 +234,24 @@ print.fsc_representation <- function(x, ...) {
   invisible(x)
 }
 
+# What it is made of here is nothing that it has.
+#' @export
+names.fsc_representation <- function(x) character()
+
+#' @export
+names.fsc_reference_representation <- function(x) names(unclass(x))
+
+#' @export
+length.fsc_representation <- function(x) 1L
+
 #' @export
 str.fsc_representation <- function(object, ...) cat(" ", format(object), "\n", sep = "")
 
 #' @export
 str.fsc_api <- function(object, ...) cat(" ", format(object), "\n", sep = "")
+
+#' @export
+str.fsc_node <- function(object, ...) cat(" ", format(object), "\n", sep = "")
+
+#' @export
+names.fsc_api <- function(x) .DollarNames.fsc_api(x)

@@ -11,12 +11,13 @@
 #' | `StatisticsBivariate` | `statistic`, `value` | | intercept and slope | |
 #' | the others | `statistic`, `value`; of a matrix, its columns | | | |
 #'
-#' Counts that `minimum_count` suppresses are `NA`; plots leave them out. What could not be computed is `NA`, and `result$notes` says why.
+#' Counts that `minimum_count` suppresses are `NA`, and print so; plots leave them out. The labels of a table are those of the categories; where these look the same but are
+#' not, as 1 and "1", texts are in quotes, and numbers have 17 digits. Integers beyond 2^53, which no number of R holds, are texts; in a column of `value`, all are then. What could not be computed is `NA`, and `result$notes` says why.
 #'
 #' @param x,object The result.
 #' @param digits How many digits to print.
 #' @param row.names,optional As in [as.data.frame()].
-#' @param ... Further arguments: of `plot()` for [barplot()] and [mosaicplot()], of `print()` for [print()] and [printCoefmat()].
+#' @param ... Further arguments: of `plot()` for [barplot()] and [mosaicplot()], of `print()` for [print()] and [printCoefmat()], as `na.print = "<5"` for what is suppressed.
 #' @return As the table says; `print()` and `plot()` what they were given, invisibly.
 #' @examples
 #' nodes <- list(fsc_node("North"), fsc_node("South"))
@@ -60,16 +61,21 @@ as.data.frame.fsc_result <- function(x, row.names = NULL, optional = FALSE, ...)
 #' @rdname fsc_result
 #' @export
 as.table.fsc_result <- function(x, ...) {
-  frame <- as.data.frame(x)
   switch(function_of(x),
-    StatisticsFrequency = as.table(array(frame$count, nrow(frame), list(category = as.character(frame$category)))),
+    StatisticsFrequency = {
+      frame <- frequency_frame(x$result$cells)
+      structure(array(frame$count, nrow(frame), list(category = labels_of(as.list(frame$category)))), class = "table")
+    },
     StatisticsContingency = {
       # Tables that are too large come without the cells that nobody has.
-      rows <- unique(frame$row)
-      columns <- unique(frame$column)
-      counts <- array(0, c(length(rows), length(columns)), list(row = rows, column = columns))
-      counts[cbind(match(frame$row, rows), match(frame$column, columns))] <- frame$count
-      as.table(counts)
+      side <- contingency_sides(x$result$cells)
+      counts <- array(0, lengths(list(side$row$labels, side$column$labels)), list(row = side$row$labels, column = side$column$labels))
+      # Added, as integers beyond 2^53 are texts here, and may be those of others.
+      for (i in seq_along(x$result$cells)) {
+        at <- cbind(side$row$at[i], side$column$at[i])
+        counts[at] <- counts[at] + count_of(x$result$cells[[i]])
+      }
+      structure(counts, class = "table") # as.table() wants at least one cell
     },
     invalid("a result of ", function_of(x), " is no table of counts: as.data.frame() may be what you want")
   )
@@ -90,10 +96,14 @@ coef.fsc_result <- function(object, ...) {
 #' @export
 plot.fsc_result <- function(x, ...) {
   counts <- as.table(x)
+  if (sum(counts, na.rm = TRUE) == 0) invalid("there is nothing to plot: no count is there that is shown and not zero")
   if (length(dim(counts)) == 1L) {
     barplot(counts, ...)
   } else {
     counts[is.na(counts)] <- 0
+    # Of categories without counts, there is nothing to be seen.
+    counts <- structure(counts[rowSums(counts) > 0, colSums(counts) > 0, drop = FALSE], class = "table")
+    if (length(counts) == 1L) invalid("there is nothing to plot: all that is counted and shown is in one cell")
     further <- list(...)
     if (is.null(further$main)) further$main <- ""
     do.call(mosaicplot, c(list(counts), further))
@@ -114,16 +124,15 @@ print.fsc_result <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
   result <- x$result
   switch(function_of(x),
     StatisticsFrequency = ,
-    StatisticsContingency = print(as.table(x), na.print = "NA", ...),
+    StatisticsContingency = print_counts(x, ...),
     StatisticsRegressionOLSVertical = print_regression(x, digits, ...),
     if (all(vapply(result[shown(result)], is_single, NA))) {
-      frame <- statistics_frame(result)
-      print(stats::setNames(frame$value, frame$statistic), digits = digits, ...)
+      with_defaults(print, list(noquote(vapply(result[shown(result)], function(value) formatted(value, digits), ""))), list(right = TRUE), ...)
     } else {
       parts <- result[shown(result)]
       for (name in names(parts)) {
         if (length(parts) > 1L) cat(name, "\n", sep = "")
-        print(parts[[name]], digits = digits, ...)
+        with_defaults(print, list(parts[[name]]), list(digits = digits, quote = FALSE), ...)
       }
     }
   )
@@ -133,6 +142,32 @@ print.fsc_result <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
   if (length(result$notes) > 0L && is.null(names(result$notes))) cat("\n", paste(unlist(result$notes), collapse = "\n"), sep = "")
   if (length(result$notes) > 0L) cat("\n")
   invisible(x)
+}
+
+# Calls a function with arguments that the user's come before.
+with_defaults <- function(f, first, defaults, ...) {
+  given <- list(...)
+  do.call(f, c(first, given, defaults[setdiff(names(defaults), names(given))]))
+}
+
+# Each number on its own: whole ones without point, texts as they are.
+formatted <- function(value, digits) {
+  if (is.null(value)) return("NA")
+  if (!is.numeric(value) || is.na(value)) return(as.character(or_na(value)))
+  if (value == round(value) && abs(value) < 1e15) return(format(value, digits = 15L, scientific = FALSE))
+  format(value, digits = digits)
+}
+
+# What is suppressed is NA, and visibly so: print() of a table leaves it blank.
+print_counts <- function(x, na.print = "NA", ...) {
+  counts <- as.table(x)
+  if (length(counts) == 0L) {
+    cat("no categories\n")
+    return()
+  }
+  texts <- array(vapply(as.vector(counts), formatted, "", digits = 15L), dim(counts), dimnames(counts))
+  texts[is.na(counts)] <- na.print
+  with_defaults(print, list(as.table(texts)), list(right = TRUE), ...)
 }
 
 # Which of the statistics are printed by name already.
@@ -152,7 +187,7 @@ print_regression <- function(x, digits, ...) {
   }
   table <- as.matrix(frame[, -1L])
   dimnames(table) <- list(frame$term, c("Estimate", "Std. Error", "t value", "Pr(>|t|)"))
-  printCoefmat(table, digits = digits, signif.legend = TRUE, na.print = "NA", ...)
+  with_defaults(printCoefmat, list(table, digits = digits), list(signif.legend = TRUE, na.print = "NA"), ...)
   cat("\n", result$samples, " rows, ", result$degrees_of_freedom, " degrees of freedom, R-squared ", format(or_na(result$r_squared), digits = digits), "\n", sep = "")
 }
 
@@ -177,23 +212,59 @@ terms_of <- function(x) {
 # [category, count] each. Where all are numbers, they have become a matrix.
 frequency_frame <- function(cells) {
   if (length(cells) == 0L) return(data.frame(category = character(), count = numeric()))
-  if (is.matrix(cells)) return(data.frame(category = cells[, 1L], count = as.numeric(cells[, 2L])))
-  categories <- lapply(cells, `[[`, 1L)
+  if (is.matrix(cells)) {
+    categories <- as.list(cells[, 1L])
+    counts <- as.numeric(cells[, 2L])
+  } else {
+    categories <- lapply(cells, `[[`, 1L)
+    counts <- vapply(cells, count_of, 0)
+  }
   # Truth values, numbers and texts may be among them, and stay apart.
-  same <- length(unique(vapply(categories, function(category) is.numeric(category) + 2L * is.logical(category), 0))) == 1L
-  if (!same) categories <- lapply(categories, format, digits = 15L)
-  data.frame(category = unlist(categories), count = vapply(cells, count_of, 0))
+  category <- if (length(unique(vapply(categories, type_of, ""))) == 1L) unlist(categories) else labels_of(categories)
+  data.frame(category = category, count = counts)
 }
 
 # [[row, column], count] each.
 contingency_frame <- function(cells) {
-  side <- function(i) vapply(cells, function(cell) format(cell[[1L]][[i]], digits = 15L), "")
-  data.frame(row = side(1L), column = side(2L), count = vapply(cells, count_of, 0))
+  side <- contingency_sides(cells)
+  data.frame(row = side$row$labels[side$row$at], column = side$column$labels[side$column$at], count = vapply(cells, count_of, 0))
+}
+
+# For each side of the table, its categories' labels, in the order of the cells, and which of them each cell is at.
+contingency_sides <- function(cells) {
+  side <- function(i) {
+    all <- lapply(cells, function(cell) cell[[1L]][[i]])
+    identities <- vapply(all, identity_of, "")
+    list(labels = labels_of(all[!duplicated(identities)]), at = match(identities, unique(identities)))
+  }
+  list(row = side(1L), column = side(2L))
+}
+
+# 1, "1" and TRUE are three categories.
+type_of <- function(category) if (is.numeric(category)) "number" else if (is.logical(category)) "truth" else "text"
+
+identity_of <- function(category) {
+  paste(type_of(category), if (is.numeric(category)) sprintf("%a", as.double(category)) else as.character(category))
+}
+
+# Texts for categories that differ, which differ, too: as short as may be.
+labels_of <- function(categories) {
+  types <- vapply(categories, type_of, "")
+  labels <- vapply(categories, function(category) if (is.numeric(category)) format(category, digits = 15L) else as.character(category), "")
+  clashing <- function(among) labels %in% labels[among][duplicated(labels[among])]
+  numbers <- types == "number"
+  exact <- numbers & clashing(numbers)
+  labels[exact] <- vapply(categories[exact], function(category) sprintf("%.17g", category), "")
+  quoted <- types == "text" & labels %in% labels[types != "text"]
+  labels[quoted] <- paste0("\"", labels[quoted], "\"")
+  make.unique(labels, sep = " #")
 }
 
 count_of <- function(cell) as.numeric(or_na(cell[[2L]]))
 
 or_na <- function(x) if (is.null(x)) NA_real_ else x
+
+as_text <- function(value) if (is.character(value) || is.na(value)) as.character(value) else format(value, digits = 17L, scientific = FALSE)
 
 is_single <- function(x) is.null(x) || (is.atomic(x) && length(x) == 1L && is.null(dim(x)))
 
@@ -203,7 +274,11 @@ shown <- function(result) !names(result) %in% c("notes", "regression_interceipt"
 statistics_frame <- function(result) {
   result <- result[shown(result)]
   if (all(vapply(result, is_single, NA))) {
-    return(data.frame(statistic = names(result), value = vapply(result, function(x) as.numeric(or_na(x)), 0), row.names = NULL))
+    # Numbers that no double holds are texts, and stay so: then all are.
+    values <- lapply(result, or_na)
+    is_text <- any(vapply(values, is.character, NA))
+    values <- if (is_text) vapply(values, as_text, "") else vapply(values, as.numeric, 0)
+    return(data.frame(statistic = names(result), value = values, row.names = NULL))
   }
   single <- vapply(result, is_single, NA)
   parts <- result[!single]

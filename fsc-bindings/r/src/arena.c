@@ -57,3 +57,9 @@ void arena_free(SEXP arena, size_t mark) {
     stack *own = stack_of(arena);
     while (own->count > mark) fsc_value_free(own->items[--own->count]);
 }
+
+/* By which a jump of R's through our frames goes on after they have freed what is theirs; made when it is first asked for. */
+SEXP arena_token(SEXP arena) {
+    if (R_ExternalPtrProtected(arena) == R_NilValue) R_SetExternalPtrProtected(arena, R_MakeUnwindCont());
+    return R_ExternalPtrProtected(arena);
+}

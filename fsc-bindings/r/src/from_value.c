@@ -26,14 +26,16 @@ static SEXP of_i64(int64_t number) {
     return Rf_mkString(text);
 }
 
-static SEXP of_integer(SEXP arena, fsc_value value) {
+/* The reference has a double in the place of what is too large, R's users get a text. */
+static SEXP of_integer(SEXP arena, fsc_value value, int simplify) {
     int64_t number;
     const char *text;
     size_t length;
     fsc_error error;
-    if (fsc_value_integer(value, &number, NULL) == FSC_STATUS_OK) return of_i64(number);
+    const int is_i64 = fsc_value_integer(value, &number, NULL) == FSC_STATUS_OK;
+    if (is_i64 && (simplify || fits_int(number))) return of_i64(number);
     check(arena, fsc_value_to_json(value, &text, &length, &error), error);
-    return Rf_ScalarString(text_of(arena, text, length));
+    return simplify ? Rf_ScalarString(text_of(arena, text, length)) : Rf_ScalarReal(R_strtod(text, NULL));
 }
 
 static SEXP with_dim(SEXP x, const size_t *shape, size_t dimensions) {
@@ -263,7 +265,7 @@ SEXP value_to_r(SEXP arena, fsc_value value, int simplify) {
         check(arena, fsc_value_boolean(value, &truth, &error), error);
         return Rf_ScalarLogical(truth);
     case FSC_KIND_INTEGER:
-        return of_integer(arena, value);
+        return of_integer(arena, value, simplify);
     case FSC_KIND_FLOAT:
         check(arena, fsc_value_number(value, &number, &error), error);
         return Rf_ScalarReal(number);

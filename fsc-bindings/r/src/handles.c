@@ -93,3 +93,11 @@ SEXP rfsc_is_held(SEXP handle) {
     const box *own = box_of(handle);
     return Rf_ScalarLogical(own != NULL && own->id != 0);
 }
+
+/* A reference that does not keep the handle, and the handle as long as it is there. */
+SEXP rfsc_weak(SEXP handle) {
+    box_of(handle);
+    return R_MakeWeakRef(handle, R_NilValue, R_NilValue, FALSE);
+}
+
+SEXP rfsc_strong(SEXP weak) { return TYPEOF(weak) == WEAKREFSXP ? R_WeakRefKey(weak) : R_NilValue; }

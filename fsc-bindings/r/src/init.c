@@ -28,7 +28,6 @@ static SEXP rfsc_node_new(SEXP name, SEXP config, SEXP is_json, SEXP folder) {
     fsc_error error;
     check(R_NilValue, fsc_node_new(own_name, text, FSC_TERMINATED, format, beside, &node, &error), error);
     handle_put(handle, node.id);
-    check(R_NilValue, fsc_node_start(node, NULL, &error), error);
     UNPROTECT(1);
     return handle;
 }
@@ -101,11 +100,28 @@ static SEXP rfsc_shutdown(void) {
 #define ENTRY(name, arguments) {#name, (DL_FUNC)&name, arguments}
 
 static const R_CallMethodDef entries[] = {
-    ENTRY(rfsc_attribute, 3),   ENTRY(rfsc_call, 4),          ENTRY(rfsc_connect, 2),   ENTRY(rfsc_create, 3),
-    ENTRY(rfsc_download, 3),    ENTRY(rfsc_from_json, 2),     ENTRY(rfsc_handles, 0),   ENTRY(rfsc_is_held, 1),
-    ENTRY(rfsc_list, 2),        ENTRY(rfsc_node_client, 2),   ENTRY(rfsc_node_new, 4),  ENTRY(rfsc_node_describe, 1),
-    ENTRY(rfsc_node_stop, 2),   ENTRY(rfsc_release, 1),       ENTRY(rfsc_shutdown, 0),  ENTRY(rfsc_to_json, 2),
-    ENTRY(rfsc_upload, 3),      ENTRY(rfsc_version, 0),       {NULL, NULL, 0}};
+    ENTRY(rfsc_attribute, 3),
+    ENTRY(rfsc_call, 4),
+    ENTRY(rfsc_connect, 2),
+    ENTRY(rfsc_create, 3),
+    ENTRY(rfsc_download, 3),
+    ENTRY(rfsc_from_json, 2),
+    ENTRY(rfsc_handles, 0),
+    ENTRY(rfsc_is_held, 1),
+    ENTRY(rfsc_list, 3),
+    ENTRY(rfsc_node_client, 2),
+    ENTRY(rfsc_node_new, 4),
+    ENTRY(rfsc_node_describe, 1),
+    ENTRY(rfsc_node_start, 2),
+    ENTRY(rfsc_node_stop, 2),
+    ENTRY(rfsc_release, 1),
+    ENTRY(rfsc_shutdown, 0),
+    ENTRY(rfsc_strong, 1),
+    ENTRY(rfsc_to_json, 2),
+    ENTRY(rfsc_upload, 3),
+    ENTRY(rfsc_version, 0),
+    ENTRY(rfsc_weak, 1),
+    {NULL, NULL, 0}};
 
 attribute_visible void R_init_fsc(DllInfo *dll) {
     Dl_info place;

@@ -37,6 +37,7 @@ static void refuse(SEXP arena, const step *at, const char *what) __attribute__((
 static void refuse(SEXP arena, const step *at, const char *what) {
     char message[1024] = "";
     size_t used;
+    if (at == NULL) strcpy(message, "the call");
     write_path(at, message, sizeof message / 2);
     used = strlen(message);
     snprintf(message + used, sizeof message - used, " %s", what);
@@ -67,6 +68,19 @@ static void refuse_element(SEXP arena, SEXP x, const step *at, R_xlen_t index, c
         strncat(message, text, sizeof message - strlen(message) - 1);
         fail_saying(arena, FSC_STATUS_INVALID_ARGUMENT, message);
     }
+}
+
+/* An error of the library, which does not know where in an argument it is. */
+static fsc_value finish(SEXP arena, const step *at, fsc_status status, fsc_value value, fsc_error error) {
+    char message[1024] = "";
+    size_t used;
+    if (status == FSC_STATUS_OK) return arena_push(arena, value);
+    if (status != FSC_STATUS_INVALID_ARGUMENT || at == NULL || error.id == 0) fail(arena, status, error);
+    write_path(at, message, sizeof message / 2);
+    used = strlen(message);
+    snprintf(message + used, sizeof message - used, ": %s", fsc_error_message(error));
+    fsc_error_free(error);
+    fail_saying(arena, FSC_STATUS_INVALID_ARGUMENT, message);
 }
 
 /* Whether a vector goes as one number rather than as a list of one. */
@@ -119,36 +133,47 @@ static void walk_on(walk *w) {
     }
 }
 
-/* An array of one number as that number. */
-static fsc_value only(SEXP arena, fsc_value array) {
-    fsc_value item;
+/* One number that is no list. */
+static fsc_value one_integer(SEXP arena, int64_t number) {
+    fsc_value value;
     fsc_error error;
     arena_reserve(arena);
-    check(arena, fsc_value_item(array, 0, &item, &error), error);
-    return arena_push(arena, item);
-}
-
-static fsc_value finish(SEXP arena, fsc_status status, fsc_value value, fsc_error error) {
-    check(arena, status, error);
+    check(arena, fsc_value_from_integer(number, &value, &error), error);
     return arena_push(arena, value);
 }
 
-static fsc_value of_i64(SEXP arena, const int64_t *numbers, const uint8_t *missing, const size_t *shape, size_t dimensions) {
+static fsc_value one_double(SEXP arena, double number) {
+    fsc_value value;
+    fsc_error error;
+    arena_reserve(arena);
+    check(arena, fsc_value_from_number(number, &value, &error), error);
+    return arena_push(arena, value);
+}
+
+static fsc_value one_text(SEXP arena, const char *text) {
+    fsc_value value;
+    fsc_error error;
+    arena_reserve(arena);
+    check(arena, fsc_value_from_text(text, FSC_TERMINATED, &value, &error), error);
+    return arena_push(arena, value);
+}
+
+static fsc_value of_i64(SEXP arena, const step *at, const int64_t *numbers, const uint8_t *missing, const size_t *shape, size_t dimensions) {
     fsc_value value;
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
     status = fsc_value_from_i64(numbers, missing, shape, dimensions, &value, &error);
-    return finish(arena, status, value, error);
+    return finish(arena, at, status, value, error);
 }
 
-static fsc_value of_f64(SEXP arena, const double *numbers, const uint8_t *missing, const size_t *shape, size_t dimensions) {
+static fsc_value of_f64(SEXP arena, const step *at, const double *numbers, const uint8_t *missing, const size_t *shape, size_t dimensions) {
     fsc_value value;
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
     status = fsc_value_from_f64(numbers, missing, shape, dimensions, &value, &error);
-    return finish(arena, status, value, error);
+    return finish(arena, at, status, value, error);
 }
 
 static int is_whole(double number) {
@@ -190,10 +215,9 @@ static fsc_value of_doubles(SEXP arena, SEXP x, const step *at, int is_column) {
     }
     for (i = 0; i < count && whole; i++) whole = (missing != NULL && missing[i]) || is_whole(numbers[i]);
     if (is_scalar(x, is_column)) {
-        const int64_t integer = whole && missing == NULL ? (int64_t)numbers[0] : 0;
         const fsc_value none = {0};
         if (missing != NULL) return none;
-        return only(arena, whole ? of_i64(arena, &integer, NULL, shape, 1) : of_f64(arena, numbers, NULL, shape, 1));
+        return whole ? one_integer(arena, (int64_t)numbers[0]) : one_double(arena, numbers[0]);
     }
     w = walk_along(shape, dimensions);
     if (whole) {
@@ -204,7 +228,7 @@ static fsc_value of_doubles(SEXP arena, SEXP x, const step *at, int is_column) {
             integers[i] = is_missing ? 0 : (int64_t)numbers[w.from];
             if (mask != NULL) mask[i] = (uint8_t)is_missing;
         }
-        return of_i64(arena, integers, mask, shape, dimensions);
+        return of_i64(arena, at, integers, mask, shape, dimensions);
     }
     if (dimensions > 1) {
         double *turned = (double *)(void *)R_alloc((size_t)count, sizeof *turned);
@@ -216,10 +240,10 @@ static fsc_value of_doubles(SEXP arena, SEXP x, const step *at, int is_column) {
         numbers = turned;
         missing = mask;
     }
-    return of_f64(arena, numbers, missing, shape, dimensions);
+    return of_f64(arena, at, numbers, missing, shape, dimensions);
 }
 
-static fsc_value of_integers(SEXP arena, SEXP x, int is_column) {
+static fsc_value of_integers(SEXP arena, const step *at, SEXP x, int is_column) {
     const int *numbers = INTEGER_RO(x);
     const R_xlen_t count = XLENGTH(x);
     int64_t *integers = (int64_t *)(void *)R_alloc((size_t)count, sizeof *integers);
@@ -236,43 +260,48 @@ static fsc_value of_integers(SEXP arena, SEXP x, int is_column) {
     }
     if (is_scalar(x, is_column)) {
         const fsc_value none = {0};
-        return any ? none : only(arena, of_i64(arena, integers, NULL, shape, 1));
+        return any ? none : one_integer(arena, integers[0]);
     }
-    return of_i64(arena, integers, any ? missing : NULL, shape, dimensions);
+    return of_i64(arena, at, integers, any ? missing : NULL, shape, dimensions);
 }
 
-static fsc_value of_json(SEXP arena, const char *text) {
+static fsc_value of_truth(SEXP arena, int truth) {
     fsc_value value;
     fsc_error error;
-    fsc_status status;
     arena_reserve(arena);
-    status = fsc_value_from_json(text, FSC_TERMINATED, &value, &error);
-    return finish(arena, status, value, error);
+    check(arena, fsc_value_from_boolean(truth, &value, &error), error);
+    return arena_push(arena, value);
 }
 
-fsc_value value_null(SEXP arena) { return of_json(arena, "null"); }
+fsc_value value_null(SEXP arena) {
+    fsc_value value;
+    fsc_error error;
+    arena_reserve(arena);
+    check(arena, fsc_value_from_json("null", FSC_TERMINATED, &value, &error), error);
+    return arena_push(arena, value);
+}
 
-static fsc_value of_list(SEXP arena, const fsc_value *items, size_t count) {
+static fsc_value of_list(SEXP arena, const step *at, const fsc_value *items, size_t count) {
     fsc_value value;
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
     status = fsc_value_list(items, count, &value, &error);
-    return finish(arena, status, value, error);
+    return finish(arena, at, status, value, error);
 }
 
 /* Makes lists of lists, as a shape says, of what comes in the wire's order. */
-static fsc_value nest(SEXP arena, const fsc_value *items, const size_t *shape, size_t dimensions) {
+static fsc_value nest(SEXP arena, const step *at, const fsc_value *items, const size_t *shape, size_t dimensions) {
     fsc_value *rows;
     size_t i, stride = 1;
-    if (dimensions == 1) return of_list(arena, items, shape[0]);
+    if (dimensions == 1) return of_list(arena, at, items, shape[0]);
     for (i = 1; i < dimensions; i++) stride *= shape[i];
     rows = (fsc_value *)(void *)R_alloc(shape[0] + 1, sizeof *rows);
-    for (i = 0; i < shape[0]; i++) rows[i] = nest(arena, items + i * stride, shape + 1, dimensions - 1);
-    return of_list(arena, rows, shape[0]);
+    for (i = 0; i < shape[0]; i++) rows[i] = nest(arena, at, items + i * stride, shape + 1, dimensions - 1);
+    return of_list(arena, at, rows, shape[0]);
 }
 
-static fsc_value of_logicals(SEXP arena, SEXP x, int is_column) {
+static fsc_value of_logicals(SEXP arena, const step *at, SEXP x, int is_column) {
     const int *truths = LOGICAL_RO(x);
     const fsc_value none = {0};
     const size_t count = (size_t)XLENGTH(x);
@@ -281,34 +310,34 @@ static fsc_value of_logicals(SEXP arena, SEXP x, int is_column) {
     fsc_value *items, no, yes;
     walk w = walk_along(shape, dimensions);
     if (is_scalar(x, is_column)) {
-        return truths[0] == NA_LOGICAL ? none : of_json(arena, truths[0] ? "true" : "false");
+        return truths[0] == NA_LOGICAL ? none : of_truth(arena, truths[0]);
     }
-    no = of_json(arena, "false");
-    yes = of_json(arena, "true");
+    no = of_truth(arena, 0);
+    yes = of_truth(arena, 1);
     items = (fsc_value *)(void *)R_alloc(count + 1, sizeof *items);
     for (i = 0; i < count; i++, walk_on(&w)) {
         items[i] = truths[w.from] == NA_LOGICAL ? none : truths[w.from] ? yes : no;
     }
-    return nest(arena, items, shape, dimensions);
+    return nest(arena, at, items, shape, dimensions);
 }
 
-static fsc_value of_texts(SEXP arena, const char *const *texts, size_t count) {
+static fsc_value of_texts(SEXP arena, const step *at, const char *const *texts, size_t count) {
     fsc_value value;
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
     status = fsc_value_from_texts(texts, count, &value, &error);
-    return finish(arena, status, value, error);
+    return finish(arena, at, status, value, error);
 }
 
-static fsc_value nest_texts(SEXP arena, const char *const *texts, const size_t *shape, size_t dimensions) {
+static fsc_value nest_texts(SEXP arena, const step *at, const char *const *texts, const size_t *shape, size_t dimensions) {
     fsc_value *rows;
     size_t i, stride = 1;
-    if (dimensions == 1) return of_texts(arena, texts, shape[0]);
+    if (dimensions == 1) return of_texts(arena, at, texts, shape[0]);
     for (i = 1; i < dimensions; i++) stride *= shape[i];
     rows = (fsc_value *)(void *)R_alloc(shape[0] + 1, sizeof *rows);
-    for (i = 0; i < shape[0]; i++) rows[i] = nest_texts(arena, texts + i * stride, shape + 1, dimensions - 1);
-    return of_list(arena, rows, shape[0]);
+    for (i = 0; i < shape[0]; i++) rows[i] = nest_texts(arena, at, texts + i * stride, shape + 1, dimensions - 1);
+    return of_list(arena, at, rows, shape[0]);
 }
 
 /* Texts, or the labels of a factor, whose codes they are looked up by. */
@@ -319,6 +348,7 @@ static fsc_value of_characters(SEXP arena, SEXP x, SEXP levels, const step *at, 
     const size_t dimensions = shape_of(x, &shape);
     const char **texts = (const char **)(void *)R_alloc(count + 1, sizeof *texts);
     walk w = walk_along(shape, dimensions);
+    if (TYPEOF(x) == INTSXP && TYPEOF(levels) != STRSXP) refuse(arena, at, "is a factor whose levels are no texts: make it anew, by factor()");
     for (i = 0; i < count; i++, walk_on(&w)) {
         SEXP text;
         if (levels == R_NilValue) {
@@ -328,18 +358,20 @@ static fsc_value of_characters(SEXP arena, SEXP x, SEXP levels, const step *at, 
             if (code != NA_INTEGER && (code < 1 || code > LENGTH(levels))) refuse_element(arena, x, at, (R_xlen_t)w.from, "is no level of the factor");
             text = code == NA_INTEGER ? NA_STRING : STRING_ELT(levels, code - 1);
         }
-        if (text != NA_STRING && Rf_getCharCE(text) == CE_BYTES) refuse_element(arena, x, at, (R_xlen_t)w.from, "is bytes, not text");
-        texts[i] = text == NA_STRING ? NULL : Rf_translateCharUTF8(text);
+        texts[i] = text == NA_STRING ? NULL : lossless(text);
+        if (text != NA_STRING && texts[i] == NULL) {
+            refuse_element(arena, x, at, (R_xlen_t)w.from, Rf_getCharCE(text) == CE_BYTES ? "is bytes, not text" : NO_TEXT);
+        }
     }
-    if (is_scalar(x, is_column)) return texts[0] == NULL ? none : only(arena, of_texts(arena, texts, 1));
-    return nest_texts(arena, texts, shape, dimensions);
+    if (is_scalar(x, is_column)) return texts[0] == NULL ? none : one_text(arena, texts[0]);
+    return nest_texts(arena, at, texts, shape, dimensions);
 }
 
 /* Keys of a map; a position without a name is an error. */
 static const char **keys_of(SEXP arena, SEXP x, SEXP names, const step *at) {
     const R_xlen_t count = XLENGTH(x);
     const char **keys = (const char **)(void *)R_alloc((size_t)count + 1, sizeof *keys);
-    R_xlen_t i;
+    R_xlen_t i, twice;
     for (i = 0; i < count; i++) {
         SEXP name = STRING_ELT(names, i);
         if (name == NA_STRING || LENGTH(name) == 0) {
@@ -347,26 +379,46 @@ static const char **keys_of(SEXP arena, SEXP x, SEXP names, const step *at) {
             snprintf(what, sizeof what, "has names, but none at position %lld: name all items, or none", (long long)i + 1);
             refuse(arena, at, what);
         }
-        keys[i] = Rf_translateCharUTF8(name);
+        keys[i] = lossless(name);
+        if (keys[i] == NULL) {
+            char what[256];
+            snprintf(what, sizeof what, "has a name at position %lld that " NO_TEXT, (long long)i + 1);
+            refuse(arena, at, what);
+        }
+    }
+    twice = Rf_any_duplicated(names, FALSE);
+    if (twice > 0) {
+        char what[256];
+        snprintf(what, sizeof what, "has the name \"%.160s\" twice, also at position %lld", keys[twice - 1], (long long)twice);
+        refuse(arena, at, what);
     }
     return keys;
 }
 
-static fsc_value of_object(SEXP arena, SEXP handle) {
+static fsc_value of_object(SEXP arena, const step *at, SEXP handle) {
     const fsc_object object = {handle_get(handle, AN_OBJECT)};
     fsc_value value;
     fsc_error error;
     fsc_status status;
     arena_reserve(arena);
     status = fsc_value_from_object(object, &value, &error);
-    return finish(arena, status, value, error);
+    return finish(arena, at, status, value, error);
 }
 
 /* The handle, where the reference's scripts pass an object: list(representation_uuid = object$representation_uuid). Otherwise NULL. */
 static SEXP named_object(SEXP x) {
-    SEXP names = Rf_getAttrib(x, R_NamesSymbol);
+    SEXP names = Rf_getAttrib(x, R_NamesSymbol), uuid, handle;
     if (XLENGTH(x) != 1 || names == R_NilValue || strcmp(CHAR(STRING_ELT(names, 0)), "representation_uuid") != 0) return R_NilValue;
-    return Rf_getAttrib(VECTOR_ELT(x, 0), Rf_install("handle"));
+    uuid = VECTOR_ELT(x, 0);
+    if (TYPEOF(uuid) != STRSXP || XLENGTH(uuid) != 1) return R_NilValue;
+    handle = Rf_getAttrib(uuid, Rf_install("handle"));
+    if (handle == R_NilValue) {
+        /* As plain text, by which the package may know it. */
+        SEXP call = PROTECT(Rf_lang2(Rf_install("handle_by_text"), uuid)), name = PROTECT(Rf_mkString("fsc"));
+        handle = Rf_eval(call, R_FindNamespace(name));
+        UNPROTECT(2);
+    }
+    return handle;
 }
 
 static fsc_value of_items(SEXP arena, SEXP x, const step *at) {
@@ -388,7 +440,7 @@ static fsc_value of_items(SEXP arena, SEXP x, const step *at) {
     }
     arena_reserve(arena);
     status = keys == NULL ? fsc_value_list(items, count, &value, &error) : fsc_value_map(keys, items, count, &value, &error);
-    check(arena, status, error);
+    if (status != FSC_STATUS_OK) finish(arena, at, status, value, error);
     /* What it was made of is no longer needed. */
     arena_free(arena, mark);
     UNPROTECT(1);
@@ -409,26 +461,46 @@ static void refuse_classes(SEXP arena, SEXP x, const step *at) {
     }
 }
 
+/* Of an array of numbers, only the first extent may be zero. */
+static void refuse_emptiness(SEXP arena, SEXP x, const step *at) {
+    SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+    char what[128];
+    int i;
+    if (dim == R_NilValue) return;
+    for (i = 1; i < LENGTH(dim); i++) {
+        if (INTEGER_RO(dim)[i] > 0) continue;
+        if (LENGTH(dim) == 2) snprintf(what, sizeof what, "is a matrix of %d rows and no columns", INTEGER_RO(dim)[0]);
+        else snprintf(what, sizeof what, "is an array whose extent %d is zero", i + 1);
+        refuse(arena, at, what);
+    }
+}
+
 static fsc_value convert(SEXP arena, SEXP x, const step *at, int is_column) {
     const fsc_value none = {0};
     char what[128];
     R_CheckStack();
     refuse_classes(arena, x, at);
+    if (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) refuse_emptiness(arena, x, at);
     switch (TYPEOF(x)) {
     case NILSXP:
         return none;
     case LGLSXP:
-        return of_logicals(arena, x, is_column);
+        return of_logicals(arena, at, x, is_column);
     case INTSXP:
         if (Rf_inherits(x, "factor")) return of_characters(arena, x, Rf_getAttrib(x, R_LevelsSymbol), at, is_column);
-        return of_integers(arena, x, is_column);
+        return of_integers(arena, at, x, is_column);
     case REALSXP:
         return of_doubles(arena, x, at, is_column);
     case STRSXP:
         return of_characters(arena, x, R_NilValue, at, is_column);
     case VECSXP:
-        if (Rf_inherits(x, "fsc_representation")) return of_object(arena, VECTOR_ELT(x, 0));
-        if (named_object(x) != R_NilValue) return of_object(arena, named_object(x));
+        if (Rf_inherits(x, "fsc_representation")) return of_object(arena, at, VECTOR_ELT(x, 0));
+        {
+            SEXP handle = PROTECT(named_object(x));
+            const fsc_value object = handle == R_NilValue ? none : of_object(arena, at, handle);
+            UNPROTECT(1);
+            if (object.id != 0) return object;
+        }
         if (Rf_inherits(x, "fsc_api") || Rf_inherits(x, "fsc_node")) refuse(arena, at, "is a connection or a node, which can't be sent");
         return of_items(arena, x, at);
     default:

@@ -17,7 +17,14 @@
 /* How long a cancelled call may take to end before it is left to itself. */
 #define PATIENCE_SLICES (10000 / SLICE_MS)
 
-typedef enum { TO_LIST, TO_CREATE, TO_UPLOAD, TO_ATTRIBUTE, TO_STOP, TO_CALL, TO_DOWNLOAD } task;
+/* Not the time of day, which may be set meanwhile, where conditions can wait by another clock. */
+#if defined(__APPLE__)
+#define PACE CLOCK_REALTIME
+#else
+#define PACE CLOCK_MONOTONIC
+#endif
+
+typedef enum { TO_LIST, TO_CREATE, TO_UPLOAD, TO_ATTRIBUTE, TO_START, TO_STOP, TO_CALL, TO_DOWNLOAD } task;
 
 typedef struct {
     pthread_mutex_t lock;
@@ -41,9 +48,13 @@ static pending *pending_new(SEXP arena, task what, uint64_t subject, SEXP second
     pending *own;
     fsc_error error;
     fsc_status status;
+#if !defined(__APPLE__)
+    pthread_condattr_t attributes;
+#endif
     if (!R_FINITE(limit) || limit < 0 || limit > 1e9) {
         fail_saying(arena, FSC_STATUS_INVALID_ARGUMENT, "the option fsc.timeout must be a number of seconds");
     }
+    arena_token(arena); /* while nothing is lost if R has no memory for it */
     own = calloc(1, sizeof *own);
     if (own == NULL) fail_saying(arena, FSC_STATUS_LIMIT, "out of memory");
     own->what = what;
@@ -56,7 +67,14 @@ static pending *pending_new(SEXP arena, task what, uint64_t subject, SEXP second
         fail(arena, status, error);
     }
     pthread_mutex_init(&own->lock, NULL);
+#if defined(__APPLE__)
     pthread_cond_init(&own->ended, NULL);
+#else
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, PACE);
+    pthread_cond_init(&own->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+#endif
     return own;
 }
 
@@ -118,6 +136,9 @@ static void *work(void *user) {
     case TO_ATTRIBUTE:
         own->status = fsc_object_attribute(object, own->name, &own->wait, &own->object, &own->error);
         break;
+    case TO_START:
+        own->status = fsc_node_start(node, &own->wait, &own->error);
+        break;
     case TO_STOP:
         own->status = fsc_node_stop(node, &own->wait, &own->error);
         break;
@@ -144,14 +165,9 @@ static fsc_status start_thread(pending *own) {
     return failed ? FSC_STATUS_LIMIT : FSC_STATUS_OK;
 }
 
-static void look_for_interrupt(void *unused) {
-    (void)unused;
-    R_CheckUserInterrupt();
-}
-
 static void wait_a_slice(pending *own) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(PACE, &until);
     until.tv_nsec += SLICE_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
@@ -160,31 +176,46 @@ static void wait_a_slice(pending *own) {
     pthread_cond_timedwait(&own->ended, &own->lock, &until);
 }
 
-typedef enum { ENDED, INTERRUPTED, ABANDONED } outcome;
+typedef struct {
+    pending *own;
+    SEXP arena;
+} waiting;
 
-/* Waits until the call has ended. What R does meanwhile cannot jump out of here. */
-static outcome await(pending *own) {
-    outcome how = ENDED;
-    int slices = PATIENCE_SLICES;
+static SEXP look_for_interrupt(void *unused) {
+    (void)unused;
+    R_CheckUserInterrupt();
+    return R_NilValue;
+}
+
+/* R is leaving: for an interrupt, a time limit, or what a handler of the user's has decided. What is to be freed is freed here. */
+static void leave(void *user, Rboolean is_leaving) {
+    waiting *what = (waiting *)user;
+    pending *own = what->own;
+    int slices = PATIENCE_SLICES, is_abandoned;
+    if (!is_leaving) return;
+    fsc_cancel_fire(own->wait.cancel);
+    pthread_mutex_lock(&own->lock);
+    while (!own->has_ended && slices-- > 0) wait_a_slice(own);
+    is_abandoned = own->is_abandoned = !own->has_ended;
+    pthread_mutex_unlock(&own->lock);
+    if (!is_abandoned) pending_free(own);
+    arena_free(what->arena, 0);
+}
+
+/* Waits until the call has ended. If R leaves meanwhile, the call is cancelled. */
+static void await(pending *own, SEXP arena) {
+    waiting what;
+    what.own = own;
+    what.arena = arena;
     pthread_mutex_lock(&own->lock);
     while (!own->has_ended) {
         wait_a_slice(own);
         if (own->has_ended) break;
-        if (how == INTERRUPTED) {
-            if (--slices > 0) continue;
-            own->is_abandoned = 1;
-            how = ABANDONED;
-            break;
-        }
         pthread_mutex_unlock(&own->lock);
-        if (!R_ToplevelExec(look_for_interrupt, NULL)) {
-            how = INTERRUPTED;
-            fsc_cancel_fire(own->wait.cancel);
-        }
+        R_UnwindProtect(look_for_interrupt, NULL, leave, &what, arena_token(arena));
         pthread_mutex_lock(&own->lock);
     }
     pthread_mutex_unlock(&own->lock);
-    return how;
 }
 
 /* Waits for a call that was started, and frees `own`. The object that it gives goes into `handle`, if that is one; a value goes into the
@@ -192,16 +223,11 @@ static outcome await(pending *own) {
 static fsc_value conclude(pending *own, fsc_status started, fsc_error error, SEXP arena, SEXP handle) {
     fsc_status status;
     fsc_value value;
-    outcome how;
     if (started != FSC_STATUS_OK) {
         pending_free(own);
         fail(arena, started, error);
     }
-    how = await(own);
-    if (how != ENDED) {
-        if (how == INTERRUPTED) pending_free(own);
-        fail_interrupted(arena);
-    }
+    await(own, arena);
     status = own->status;
     error = own->error;
     own->error.id = 0;
@@ -236,11 +262,11 @@ static fsc_value by_thread(task what, uint64_t subject, SEXP arena, SEXP handle,
 
 static const fsc_value NONE = {0};
 
-SEXP rfsc_list(SEXP client, SEXP seconds) {
+SEXP rfsc_list(SEXP client, SEXP simplify, SEXP seconds) {
     const uint64_t id = handle_get(client, A_CLIENT);
     SEXP arena = PROTECT(arena_new()), descriptions;
     const fsc_value value = by_thread(TO_LIST, id, arena, R_NilValue, NONE, NULL, seconds);
-    descriptions = PROTECT(value_to_r(arena, value, 1));
+    descriptions = PROTECT(value_to_r(arena, value, Rf_asLogical(simplify)));
     arena_free(arena, 0);
     UNPROTECT(2);
     return descriptions;
@@ -310,11 +336,15 @@ SEXP rfsc_download(SEXP object, SEXP simplify, SEXP seconds) {
     return x;
 }
 
-SEXP rfsc_node_stop(SEXP node, SEXP seconds) {
+static SEXP of_node(task what, SEXP node, SEXP seconds) {
     const uint64_t id = handle_get(node, A_NODE);
     SEXP arena = PROTECT(arena_new());
-    by_thread(TO_STOP, id, arena, R_NilValue, NONE, NULL, seconds);
+    by_thread(what, id, arena, R_NilValue, NONE, NULL, seconds);
     arena_free(arena, 0);
     UNPROTECT(1);
     return R_NilValue;
 }
+
+SEXP rfsc_node_start(SEXP node, SEXP seconds) { return of_node(TO_START, node, seconds); }
+
+SEXP rfsc_node_stop(SEXP node, SEXP seconds) { return of_node(TO_STOP, node, seconds); }

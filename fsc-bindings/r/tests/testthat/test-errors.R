@@ -80,3 +80,7 @@ test_that("errors quote the user's call, not data", {
   expect_equal(deparse(fsc:::shortened(as.call(list(simon(node)$compute, 1:3, quote(x))))), "compute(..., x)")
   expect_lt(nchar(paste(format(conditionCall(error)), collapse = "")), 500)
 })
+
+test_that("a status that is newer than this is an internal error", {
+  expect_error(fsc:::raise(99L, "news"), "news", class = "fsc_error_internal")
+})

@@ -116,3 +116,52 @@ test_that("StatisticsRegressionOLSVertical is lm", {
   expect_equal(unname(as.matrix(frame[, -1])), unname(expected$coefficients), tolerance = 1e-6)
   expect_equal(answer$result$r_squared, expected$r.squared, tolerance = 1e-6)
 })
+
+test_that("data frames of pairs go row by row, with each column's type", {
+  nodes <- local_nodes(2)
+  tables <- list(
+    data.frame(group = factor(c("b", "a", "b"), levels = c("z", "b", "a")), dose = c(1.5, 2, NA)),
+    data.frame(group = factor("a"), dose = 2)
+  )
+  answer <- compute(nodes, "StatisticsContingency", tables, list(missing = "omit"))
+  expect_equal(c(as.table(answer)["a", "2"], as.table(answer)["b", "1.5"], sum(as.table(answer))), c(2, 1, 3))
+  pairs <- list(data.frame(x = c(1, 2, 4), y = c(2L, 3L, 5L)), data.frame(x = c(3.5, 0), y = c(1, 1)))
+  pooled <- do.call(rbind, pairs)
+  expect_equal(compute(nodes, "StatisticsBivariate", pairs)$result$covariance, cov(pooled)[1, 2])
+  expect_error(start(nodes, "StatisticsBivariate", list(data.frame(x = 1, y = "a"), NULL)), "data$y must be numbers", fixed = TRUE)
+  expect_error(start(nodes, "StatisticsContingency", list(data.frame(x = 1:2), NULL)), "takes pairs")
+  expect_error(start(nodes, "StatisticsContingency", list(data.frame(x = 1, y = Sys.Date()), NULL)), "is a date")
+})
+
+test_that("data frames are matrices and columns where those are meant", {
+  nodes <- local_nodes(2)
+  x <- data.frame(a = c(0.5, 1), b = c(2, 0))
+  y <- cbind(c(12, 3.5), c(7, 4))
+  expect_equal(compute(nodes, "SecureMatrixMultiplication", list(list(x), list(y)))$result$product, unname(as.matrix(x)) %*% y)
+  expect_equal(compute(nodes, "SecureMatrixMultiplication", list(x, list(y)))$result$product, unname(as.matrix(x)) %*% y)
+  age <- c(34, 51, 47, 62, 38, 45, 59, 41)
+  outcome <- c(7.1, 8.9, 11, 12.1, 5.6, 8.4, 13.9, 6.7)
+  answer <- compute(nodes, "StatisticsRegressionOLSVertical", list(list(data.frame(age)), list(outcome)), list(intercept = TRUE))
+  expect_equal(unname(coef(answer)), unname(coef(lm(outcome ~ age))), tolerance = 1e-6)
+  expect_equal(compute(nodes, "StatisticsUnivariate", list(data.frame(age), data.frame(age = 5)))$result$mean, mean(c(age, 5)))
+  expect_equal(compute(nodes, "SecureMedian", list(data.frame(age), 5))$result$median, median(c(age, 5)))
+  expect_error(start(nodes, "StatisticsUnivariate", list(x, NULL)), "takes one column")
+})
+
+test_that("arguments may be given by position", {
+  nodes <- local_nodes(2)
+  tasks <- lapply(1:2, function(i) {
+    network <- list(nodes = addresses(nodes), myself = i - 1, uuid = "by position")
+    simon(nodes[[i]])$compute("StatisticsContingency", data.frame(c("a", "b"), c(i, 2)), network, list(), FALSE)
+  })
+  result <- result_of(tasks[[1]])
+  expect_s3_class(result, "fsc_result")
+  expect_equal(sum(as.table(result)), 4)
+})
+
+test_that("parameters may be empty, and NULL is none", {
+  nodes <- local_nodes(2)
+  expect_equal(compute(nodes, "SecureSum", list(1, 2), list())$result$sum, 3)
+  expect_equal(compute(nodes, "SecureSum", list(1, 2), list(missing = NULL))$result$sum, 3)
+  expect_identical(compute(nodes, "SecureSum", list(1, 2), list(missing = NULL, type = "int64"))$result$sum, 3L)
+})

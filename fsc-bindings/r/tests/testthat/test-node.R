@@ -99,3 +99,22 @@ test_that("calls that answer nothing give NULL, invisibly", {
   method <- fsc_attribute(storage, "retrieve")
   expect_equal(fsc_download(fsc_call(method, key = "b")), 2)
 })
+
+test_that("a node that could not start leaves its name", {
+  first <- fsc_node(listen = "127.0.0.1:0")
+  on.exit(fsc_stop(first))
+  taken <- sub("http://", "", first$addresses[1], fixed = TRUE)
+  name <- paste0("retry-", Sys.getpid())
+  expect_error(fsc_node(name, listen = taken), class = "fsc_error")
+  second <- fsc_node(name, listen = "127.0.0.1:0")
+  fsc_stop(second)
+  expect_error(fsc_node(policy = "x"), class = "fsc_error")
+  expect_error(fsc_node(cors = "x"), class = "fsc_error")
+})
+
+test_that("a node that was stopped can't be reached", {
+  api <- fsc_connect(node <- fsc_node())
+  named <- fsc_connect(node$addresses[1])
+  fsc_stop(node)
+  expect_error(named$list(), class = "fsc_error_unreachable")
+})

@@ -186,3 +186,43 @@ test_that("objects are arguments", {
   })
   expect_equal(result_of(tasks[[1]])$result$sum, 33)
 })
+
+test_that("text that would be altered is refused", {
+  skip_if_not(l10n_info()[["UTF-8"]])
+  wrong <- "caf\xe9"
+  Encoding(wrong) <- "unknown"
+  expect_error(json(c("a", wrong)), "x[2] is not text", fixed = TRUE)
+  Encoding(wrong) <- "UTF-8"
+  expect_error(json(c("a", wrong)), "x[2] is not text", fixed = TRUE)
+  Encoding(wrong) <- "unknown"
+  expect_error(json(factor(c(2, 1), labels = c(wrong, "a"))), "x[2] is not text", fixed = TRUE)
+  expect_error(json(stats::setNames(list(1, 2), c("a", wrong))), "x has a name at position 2 that is not text", fixed = TRUE)
+  bytes <- "\xff"
+  Encoding(bytes) <- "bytes"
+  expect_error(json(stats::setNames(list(1), bytes)), "x has a name at position 1", class = "fsc_error_invalid_argument")
+  expect_error(fsc_connect(wrong), "url is not text", class = "fsc_error_invalid_argument")
+  for (good in c("\u00e9", "\u20ac", "\U1F600", "\ud7ff", "\ue000")) expect_equal(json(good), paste0("\"", good, "\""))
+})
+
+test_that("in the C locale, only text that is marked goes", {
+  old <- Sys.getlocale("LC_CTYPE")
+  on.exit(Sys.setlocale("LC_CTYPE", old))
+  Sys.setlocale("LC_CTYPE", "C")
+  native <- "caf\xc3\xa9"
+  Encoding(native) <- "unknown"
+  expect_error(json(native), "x is not text", fixed = TRUE)
+  marked <- native
+  Encoding(marked) <- "UTF-8"
+  expect_true(identical(charToRaw(json(marked)), charToRaw(paste0("\"", native, "\""))))
+  latin1 <- "caf\xe9"
+  Encoding(latin1) <- "latin1"
+  expect_true(identical(charToRaw(json(latin1)), charToRaw(paste0("\"", native, "\""))))
+})
+
+test_that("what the library refuses is refused with its place", {
+  expect_error(json(list(a = list(b = 1, b = 2))), "x$a has the name \"b\" twice, also at position 2", fixed = TRUE)
+  expect_error(json(list(a = matrix(0, 3, 0))), "x$a is a matrix of 3 rows and no columns", fixed = TRUE)
+  odd <- structure(1:2, class = "factor")
+  expect_error(json(list(odd)), "x[[1]] is a factor whose levels", fixed = TRUE)
+  expect_error(json(structure(1:2, class = "factor", levels = 1:2)), "x is a factor whose levels", fixed = TRUE)
+})

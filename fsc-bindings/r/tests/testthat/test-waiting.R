@@ -102,3 +102,60 @@ test_that("what is refused is refused with a bar, too", {
   expect_identical(error$culprits, 1L)
   expect_s3_class(unknown, "fsc_error_refused")
 })
+
+test_that("a time limit of R's is what it is, and cancels the computation", {
+  nodes <- local_nodes(2)
+  mine <- simon(nodes[[1]])
+  invisible(gc())
+  before <- fsc:::handles()
+  error <- NULL
+  outputs <- capture.output(type = "message", {
+    error <- tryCatch({
+      setTimeLimit(elapsed = 0.5, transient = TRUE)
+      # The other party never comes.
+      mine$compute(microprotocol = "SecureSum", data = 1, network = list(nodes = addresses(nodes), uuid = "limit", myself = 0))
+    }, error = identity, interrupt = identity)
+  })
+  setTimeLimit()
+  expect_s3_class(error, "simpleError")
+  expect_match(conditionMessage(error), "time limit")
+  expect_identical(outputs, character())
+  invisible(gc())
+  expect_equal(fsc:::handles(), before)
+})
+
+test_that("no limit is a limit, too", {
+  node <- local_nodes(1)[[1]]
+  old <- options(fsc.timeout = Inf)
+  on.exit(options(old), add = TRUE, after = FALSE)
+  expect_true(length(fsc_list(fsc_connect(node))) > 0)
+})
+
+test_that("with a bar, what has not ended within the time limit is cancelled", {
+  nodes <- local_nodes(3)
+  old <- options(fsc.progress = TRUE, fsc.timeout = 1)
+  on.exit(options(old), add = TRUE, after = FALSE)
+  network <- list(nodes = addresses(nodes), uuid = "patience")
+  second <- simon(nodes[[2]])$compute(microprotocol = "SecureSum", data = 1, network = c(network, myself = 1), wait = FALSE)
+  capture.output(type = "message", {
+    error <- error_of(simon(nodes[[1]])$compute(microprotocol = "SecureSum", data = 1, network = c(network, myself = 0)))
+  })
+  expect_s3_class(error, "fsc_error_timed_out")
+  options(fsc.timeout = 60)
+  expect_s3_class(error_of(result_of(second, 10)), "fsc_error_refused")
+})
+
+test_that("a bar is shown with arguments by position, too", {
+  nodes <- local_nodes(2, peers = list(joining_seconds = 3))
+  old <- options(fsc.progress = TRUE)
+  on.exit(options(old), add = TRUE, after = FALSE)
+  network <- list(nodes = addresses(nodes), myself = 0, uuid = "alone")
+  shown <- capture.output(type = "message", {
+    error <- error_of(simon(nodes[[1]])$compute("SecureSum", 1, network, NULL, NULL))
+  })
+  expect_identical(error$culprits, 1L)
+  expect_match(paste(shown, collapse = ""), "0%")
+  other <- simon(nodes[[2]])$compute("SecureSum", 1, list(nodes = addresses(nodes), uuid = "both", myself = 1), wait = FALSE)
+  result <- simon(nodes[[1]])$compute("SecureSum", 1, list(nodes = addresses(nodes), uuid = "both", myself = 0))
+  expect_s3_class(fsc_download(result), "fsc_result")
+})
