@@ -37,6 +37,9 @@ pub(crate) enum Kind {
 
 /// Compiles and runs everything, and says how large the library is.
 pub(crate) fn check() -> Result<String, Failure> {
+    if !debian::provides("pkg-config", "--version", "pkg-config") {
+        return Err(Failure::new("pkg-config is missing (apt-get install pkg-config)"));
+    }
     let library = Installed::staged()?;
     for kind in [Kind::Shared, Kind::Static, Kind::Cpp, Kind::Sanitized] {
         for test in TESTS.into_iter().filter(|test| kind.takes(test)) {
