@@ -18,12 +18,19 @@ const CHECK: Duration = Duration::from_mins(20);
 const CRATES: [&str; 5] = ["fsc-core", "fsc-protocols", "fsc-transport", "fsc-node", "fsc-bindings"];
 
 /// What to install to build and check a package.
-const PACKAGES: [&str; 6] =
-    ["r-base-core", "r-cran-testthat", "r-cran-jsonlite", "r-cran-knitr", "r-cran-rmarkdown", "pandoc"];
+const PACKAGES: [&str; 7] = [
+    "r-base-core",
+    "r-cran-codetools",
+    "r-cran-testthat",
+    "r-cran-jsonlite",
+    "r-cran-knitr",
+    "r-cran-rmarkdown",
+    "pandoc",
+];
 
 /// What Debian's packages bring, as R asks for it.
 const THERE: &str =
-    "for (name in c('testthat', 'jsonlite', 'knitr', 'rmarkdown')) library(name, character.only = TRUE)";
+    "for (name in c('codetools', 'testthat', 'jsonlite', 'knitr', 'rmarkdown')) library(name, character.only = TRUE)";
 
 /// `cargo xtask r-package [--vendor]`.
 pub(crate) fn package(arguments: &[String]) -> Result<ExitCode, Failure> {
