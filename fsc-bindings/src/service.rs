@@ -249,7 +249,7 @@ impl Object for Served {
 /// What a callback says went wrong, by the code that clients get.
 fn error(code: i32, why: String) -> ObjectError {
     match code {
-        400 => ObjectError::InvalidArgument { name: "of the call", why },
+        400 => ObjectError::InvalidArgument { name: "arguments", why },
         403 => ObjectError::Refused { why },
         404 => ObjectError::NotFound { what: why },
         409 => ObjectError::conflict(why),

@@ -211,32 +211,36 @@ static void clients_that_go_away(void) {
     const size_t much[1] = {1 << 20};
     double *numbers = (double *)calloc(much[0], sizeof *numbers);
     fsc_node node = running("breaks", "listen = \"127.0.0.1:0\"");
-    fsc_client client = client_of(node);
+    fsc_client client;
     fsc_value value, list, addresses, address, handle;
     fsc_object object;
     const char *url, *name;
-    char request[256];
+    char request[256], some[1000];
     struct sockaddr_in to;
     int i;
-    WELL(fsc_value_from_f64(numbers, NULL, much, 1, &value, &error));
-    WELL(fsc_client_upload(client, value, NULL, &object, &error));
-    WELL(fsc_value_from_object(object, &handle, &error));
-    WELL(fsc_value_to_json(handle, &name, NULL, &error));
+    CHECK(numbers != NULL);
     WELL(fsc_node_describe(node, &list, &error));
     WELL(fsc_value_entry(list, "addresses", &addresses, &error));
     WELL(fsc_value_item(addresses, 0, &address, &error));
     WELL(fsc_value_text(address, &url, NULL, &error));
+    WELL(fsc_client_connect(url, NULL, &client, &error));
+    WELL(fsc_value_from_f64(numbers, NULL, much, 1, &value, &error));
+    WELL(fsc_client_upload(client, value, NULL, &object, &error));
+    WELL(fsc_value_from_object(object, &handle, &error));
+    /* {"representation_uuid":"..."} */
+    WELL(fsc_value_to_json(handle, &name, NULL, &error));
+    snprintf(request, sizeof request, "GET /representation/%.36s HTTP/1.1\r\nHost: x\r\n\r\n", strchr(name, ':') + 2);
     memset(&to, 0, sizeof to);
     to.sin_family = AF_INET;
     to.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    /* {"representation_uuid":"..."}: the text after the colon. Others than the owner are not served, but get an answer as well. */
-    snprintf(request, sizeof request, "GET /representations HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n");
-    CHECK(strlen(name) > 30);
-    for (i = 0; i < 200; i++) {
-        int file = socket(AF_INET, SOCK_STREAM, 0), k;
+    for (i = 0; i < 50; i++) {
+        int file = socket(AF_INET, SOCK_STREAM, 0);
         CHECK(file >= 0 && connect(file, (struct sockaddr *)&to, sizeof to) == 0);
-        for (k = 0; k < 8; k++) CHECK(send(file, request, strlen(request), MSG_NOSIGNAL) > 0);
+        CHECK(send(file, request, strlen(request), MSG_NOSIGNAL) > 0);
+        CHECK(recv(file, some, sizeof some, 0) > 12 && memcmp(some, "HTTP/1.1 200", 12) == 0);
+        /* In the middle of megabytes, after a farewell: what the node writes next is EPIPE, and would be SIGPIPE. */
+        shutdown(file, SHUT_WR);
         close(file);
     }
     fsc_value_free(handle);
@@ -255,14 +259,23 @@ static void clients_that_go_away(void) {
 typedef struct stuck {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int closed, destroyed;
+    int inside, closed, destroyed;
 } stuck;
 
 static ptrdiff_t until_closed(stuck *own) {
     pthread_mutex_lock(&own->lock);
+    own->inside++;
+    pthread_cond_broadcast(&own->changed);
     while (!own->closed) pthread_cond_wait(&own->changed, &own->lock);
     pthread_mutex_unlock(&own->lock);
     return -1;
+}
+
+/* Until both threads of the stream are stuck. */
+static void until_stuck(stuck *own) {
+    pthread_mutex_lock(&own->lock);
+    while (own->inside < 2) pthread_cond_wait(&own->changed, &own->lock);
+    pthread_mutex_unlock(&own->lock);
 }
 
 static ptrdiff_t stuck_read(void *state, uint8_t *bytes, size_t capacity) {
@@ -291,10 +304,10 @@ static void stuck_destroy(void *state) {
 }
 
 static void streams_that_are_stuck(void) {
-    static stuck states[4] = {{PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0},
-                              {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0},
-                              {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0},
-                              {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0}};
+    static stuck states[4] = {{PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0},
+                              {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0},
+                              {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0},
+                              {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0}};
     fsc_stream streams[4];
     fsc_node node = running("stuck", NULL);
     fsc_client client;
@@ -314,12 +327,12 @@ static void streams_that_are_stuck(void) {
     WELL(fsc_node_attach(node, "detached", &streams[0], NULL, &error));
     WELL(fsc_node_attach(node, "stopped", &streams[1], NULL, &error));
     WELL(fsc_client_connect_stream(&streams[2], &client, &error));
-    usleep(50000);
+    for (i = 0; i < 3; i++) until_stuck(&states[i]);
     WELL(fsc_node_detach(node, "detached", &error));
     WELL(fsc_node_stop(node, NULL, &error));
     fsc_client_free(client);
     WELL(fsc_client_connect_stream(&streams[3], &client, &error));
-    usleep(50000);
+    until_stuck(&states[3]);
     WELL(fsc_shutdown(&error));
     for (i = 0; i < 4; i++) CHECK(states[i].closed == 1 && states[i].destroyed == 1);
 }
