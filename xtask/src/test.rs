@@ -42,7 +42,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", headline: "clippy has nothing to say", run: clippy },
     Step { name: "clippy-all-features", headline: "nor with every feature", run: clippy_all_features },
     Step { name: "test", headline: "tests, doc tests, fuzz bodies over their corpora", run: tests },
-    Step { name: "small", headline: "each part without the others: nodes and libraries with a single transport, or none", run: small },
+    Step { name: "small", headline: "nodes and libraries with one transport, or none", run: small },
     Step { name: "doc", headline: "the documentation builds without a warning", run: doc },
     Step { name: "msrv", headline: "the oldest compiler that we promise builds it", run: msrv },
     Step { name: "release", headline: "the program, as released", run: release },
